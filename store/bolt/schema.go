@@ -1,0 +1,111 @@
+package bolt
+
+import (
+	"fmt"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// Buckets of records.
+const (
+	bucketMeta     = "meta"
+	bucketCounts   = "counts"
+	bucketUsers    = "users"
+	bucketNames    = "names"
+	bucketPasskeys = "passkeys"
+	bucketSessions = "sessions"
+	bucketTakes    = "takes"
+	bucketCounters = "counters"
+	bucketOutbox   = "outbox"
+	bucketAudit    = "audit"
+	bucketKeys     = "keys"
+)
+
+// Buckets of indexes, and the keys in them.
+const (
+	indexEmail       = "user_email"       // e-mail address → user id
+	indexName        = "user_name"        // user name → user id
+	indexHandle      = "user_handle"      // WebAuthn handle → user id
+	indexUserPasskey = "user_passkeys"    // user, created, credential id
+	indexSessionID   = "session_id"       // session id → hash
+	indexUserSession = "user_sessions"    // user, created, hash
+	indexChildren    = "session_children" // root session's id, created, hash
+	indexDue         = "outbox_due"       // next attempt, message id
+	indexStatus      = "outbox_status"    // status, message id
+	indexExpiry      = "expiry"           // end, table, key
+)
+
+// migrations lead from schema version i to i+1, each in one transaction. What
+// has been released is never edited, only appended to.
+func migrations() []func(*bbolt.Tx) error {
+	return []func(*bbolt.Tx) error{createSchema}
+}
+
+// buckets are all that the newest schema has.
+func buckets() []string {
+	return []string{
+		bucketMeta, bucketCounts, bucketUsers, bucketNames, bucketPasskeys, bucketSessions, bucketTakes,
+		bucketCounters, bucketOutbox, bucketAudit, bucketKeys, indexEmail, indexName, indexHandle,
+		indexUserPasskey, indexSessionID, indexUserSession, indexChildren, indexDue, indexStatus, indexExpiry,
+	}
+}
+
+func createSchema(b *bbolt.Tx) error {
+	for _, name := range buckets() {
+		if _, err := b.CreateBucket([]byte(name)); err != nil {
+			return fmt.Errorf("creating bucket %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// migrate brings the file to the newest schema.
+func migrate(db *bbolt.DB) error {
+	steps := migrations()
+	for {
+		var version int
+		err := db.View(func(b *bbolt.Tx) (err error) {
+			version, err = schemaVersion(b)
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case version > len(steps):
+			return fmt.Errorf("%w: it has version %d and this program knows up to %d; run the newer program or restore an older backup",
+				store.ErrSchema, version, len(steps))
+		case version == len(steps):
+			return nil
+		}
+		err = db.Update(func(b *bbolt.Tx) error {
+			if err := steps[version](b); err != nil {
+				return err
+			}
+			return b.Bucket([]byte(bucketMeta)).Put([]byte(store.MetaSchema), strconv.AppendInt(nil, int64(version+1), 10))
+		})
+		if err != nil {
+			return fmt.Errorf("migrating schema from version %d: %w", version, err)
+		}
+	}
+}
+
+// schemaVersion is 0 for a file without any bucket. A file with buckets but
+// without our version belongs to another program and is left alone.
+func schemaVersion(b *bbolt.Tx) (int, error) {
+	if first, _ := b.Cursor().First(); first == nil {
+		return 0, nil
+	}
+	meta := b.Bucket([]byte(bucketMeta))
+	if meta == nil {
+		return 0, errForeign
+	}
+	value := meta.Get([]byte(store.MetaSchema))
+	version, err := strconv.Atoi(string(value))
+	if err != nil || version < 1 {
+		return 0, errForeign
+	}
+	return version, nil
+}
