@@ -1,0 +1,219 @@
+package authcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// The JSON API's own tokens (DESIGN §7). A session token opens /api; an access
+// token is for resource servers; a refresh token makes new ones of both, once.
+//
+// A refresh token is a record by its hash. Refreshing marks it spent and makes
+// its successor, derived from it, so that a client that lost the answer gets
+// the same one again within ten seconds. Any other use of a spent token ends
+// the family: session and all (RT-2).
+
+// Tokens is what an API client gets at sign-in and refresh.
+type Tokens struct {
+	Access       string
+	ExpiresIn    time.Duration
+	Refresh      Token
+	SessionToken Token
+	Session      *store.Session
+	User         *store.User
+}
+
+// refresh is the stored record (store.KindRefresh).
+type refresh struct {
+	SessionID string    `json:"session_id"` // which knows user, epoch and client
+	Host      string    `json:"host"`
+	EndsAt    time.Time `json:"ends_at"` // of the family; rotation never moves it (ASVS 10.4.8)
+	SpentAt   time.Time `json:"spent_at,omitzero"`
+}
+
+// Client finds a configured API client. An empty id means the only one there
+// is, or the one called "default".
+func (s *Service) Client(id string) *APIClient {
+	for i := range s.cfg.Clients {
+		c := &s.cfg.Clients[i]
+		if c.ID == id || id == "" && (len(s.cfg.Clients) == 1 || c.ID == "default") {
+			return c
+		}
+	}
+	return nil
+}
+
+// signInAPI makes an API session with its tokens.
+func (s *Service) signInAPI(tx *txn, u *store.User, amr, clientID string, client Client) (*Tokens, error) {
+	if u.VerifiedAt.IsZero() {
+		if err := s.verifyFirst(tx, u, client); err != nil {
+			return nil, err
+		}
+	}
+	if u.WrongCodes != 0 {
+		u.WrongCodes = 0
+		if err := tx.PutUser(u); err != nil {
+			return nil, fmt.Errorf("storing the user: %w", err)
+		}
+	}
+	token, sess, err := s.startSession(tx, newSession{
+		kind: store.APISession, host: s.portal.Host, user: u, clientID: clientID, amr: []string{amr}, client: client,
+	})
+	if err != nil {
+		return nil, err
+	}
+	first, err := secret.New(s.rt.rand)
+	if err != nil {
+		return nil, fmt.Errorf("making a refresh token: %w", err)
+	}
+	r := refresh{SessionID: sess.ID, Host: s.portal.Host, EndsAt: s.now().Add(s.cfg.RefreshTTL)}
+	if err := tx.Put(store.KindRefresh, first.Hash(), r, r.EndsAt); err != nil {
+		return nil, fmt.Errorf("storing a refresh token: %w", err)
+	}
+	return s.tokens(u, sess, token, first)
+}
+
+func (s *Service) tokens(u *store.User, sess *store.Session, session, refresh Token) (*Tokens, error) {
+	access, err := s.signAccess(u, sess)
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{Access: access, ExpiresIn: s.cfg.AccessTTL, Refresh: refresh, SessionToken: session, Session: sess, User: u}, nil
+}
+
+// successor derives the next refresh token and the session token that comes
+// with it from the spent one: the same input gives the same answer.
+func (s *Service) successor(spent Token, what string) Token {
+	return secret.FromBytes(s.rt.keys.MAC("refresh successor", []byte(what), []byte(spent.Reveal())))
+}
+
+// Refresh exchanges a refresh token.
+func (s *Service) Refresh(ctx context.Context, raw string, client Client) (*Tokens, error) {
+	token, ok := secret.Parse(raw)
+	if !ok {
+		return nil, refuse(TokenInvalid)
+	}
+	next, sessionToken := s.successor(token, "refresh"), s.successor(token, "session")
+	var out *Tokens
+	var refusal *Refusal
+	err := s.update(ctx, func(tx *txn) error {
+		out, refusal = nil, nil
+		r, sess, u, err := s.refreshFamily(tx, token)
+		if err != nil {
+			return err
+		}
+		if u == nil {
+			refusal = refuse(TokenInvalid)
+			return tx.audit(event{typ: evRefreshFailed, client: client})
+		}
+		if !r.SpentAt.IsZero() {
+			refusal, err = s.reuse(tx, r, next, sess, client)
+			if refusal != nil || err != nil {
+				return err
+			}
+			out, err = s.tokens(u, sess, sessionToken, next)
+			return err
+		}
+		out, err = s.rotateFamily(tx, token, r, sess, u, next, sessionToken, client)
+		return err
+	})
+	return out, orRefusal(err, refusal)
+}
+
+// refreshFamily reads the record with its live session and user; the user is
+// nil when any of it is over (RT-3).
+func (s *Service) refreshFamily(tx *txn, token Token) (*refresh, *store.Session, *store.User, error) {
+	var r refresh
+	err := tx.Peek(store.KindRefresh, token.Hash(), &r)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("reading the refresh token: %w", err)
+	}
+	sess, err := tx.SessionByID(r.SessionID)
+	var live *Live
+	if err == nil {
+		live, err = s.liveSession(tx, sess.Hash)
+	}
+	if errors.Is(err, store.ErrNotFound) || err == nil && (r.Host != s.portal.Host || !s.now().Before(r.EndsAt)) {
+		return &r, nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("reading the session: %w", err)
+	}
+	return &r, live.Session, live.User, nil
+}
+
+// reuse judges a spent token: within the grace, and only while its successor
+// is unspent, it is a lost answer; otherwise it is theft.
+func (s *Service) reuse(tx *txn, r *refresh, next Token, sess *store.Session, client Client) (*Refusal, error) {
+	var succ refresh
+	err := tx.Peek(store.KindRefresh, next.Hash(), &succ)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("reading the successor: %w", err)
+	}
+	if err == nil && succ.SpentAt.IsZero() && s.now().Sub(r.SpentAt) <= refreshGrace {
+		return nil, nil
+	}
+	if err := s.endSession(tx, sess, client, sess.UserID, "refresh token reused"); err != nil {
+		return nil, err
+	}
+	return refuse(TokenReused), tx.audit(event{typ: evRefreshFailed, client: client, subject: sess.UserID, details: map[string]string{"why": "reuse"}})
+}
+
+func (s *Service) rotateFamily(tx *txn, token Token, r *refresh, sess *store.Session, u *store.User, next, sessionToken Token, client Client) (*Tokens, error) {
+	succ := *r
+	r.SpentAt = s.now()
+	if err := tx.Put(store.KindRefresh, token.Hash(), r, r.EndsAt); err != nil {
+		return nil, fmt.Errorf("spending the refresh token: %w", err)
+	}
+	if err := tx.Put(store.KindRefresh, next.Hash(), succ, succ.EndsAt); err != nil {
+		return nil, fmt.Errorf("storing a refresh token: %w", err)
+	}
+	if _, err := tx.TakeSession(sess.Hash); err != nil {
+		return nil, fmt.Errorf("rotating the session: %w", err)
+	}
+	tx.dead = append(tx.dead, sess.Hash)
+	sess.Hash, sess.LastSeen = sessionToken.Hash(), s.now()
+	sess.Expires = s.expires(sess)
+	if err := tx.PutSession(sess); err != nil {
+		return nil, fmt.Errorf("rotating the session: %w", err)
+	}
+	if err := tx.audit(event{typ: evTokenRefreshed, ok: true, client: client, subject: u.ID}); err != nil {
+		return nil, err
+	}
+	return s.tokens(u, sess, sessionToken, next)
+}
+
+// APISession is the live session of a bearer session token, or nil.
+func (s *Service) APISession(ctx context.Context, bearer string) (*Live, error) {
+	return s.session(ctx, bearer, s.portal.Host, store.APISession)
+}
+
+// AccessUser is the live user and session behind an access token, or nil. It
+// is asked of the store, so an ended session ends the token here at once.
+func (s *Service) AccessUser(ctx context.Context, bearer string) (*Live, error) {
+	c, err := s.verifyAccess(bearer)
+	if err != nil {
+		return nil, nil //nolint:nilerr // a bad token is nobody, not a fault
+	}
+	var l *Live
+	err = s.rt.store.View(ctx, func(tx store.Tx) error {
+		sess, err := tx.SessionByID(c.Session)
+		if err != nil {
+			return err
+		}
+		l, err = s.liveSession(tx, sess.Hash)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && l.User.ID != c.Subject {
+		return nil, nil
+	}
+	return l, err
+}

@@ -1,0 +1,205 @@
+package authcore
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/redirect"
+)
+
+// Origin is a configured web origin.
+type Origin = redirect.Origin
+
+// ParseOrigin reads "https://host[:port]"; plain http only for localhost and
+// *.localhost. The error says what to write.
+func ParseOrigin(s string) (Origin, error) { return redirect.ParseOrigin(s) }
+
+// Registration says who may create an account by signing in.
+type Registration struct {
+	Mode    string   // "closed", "invite" or "open"
+	Domains []string // open: only addresses of these; empty: any
+}
+
+// APIClient is a program that may use /api/login (DESIGN §7).
+type APIClient struct {
+	ID       string
+	Title    string
+	Origins  []string // exact origins for CORS
+	Audience string   // of its access tokens; default the issuer
+}
+
+// App is one guarded host.
+type App struct {
+	Origin Origin
+	Policy Policy
+
+	id uint32 // the runtime's number for Origin.Host
+}
+
+// Config is everything a Service is made of. The zero value of each field is
+// its safe default where it has one.
+type Config struct {
+	Portal Origin // zero: sidecar
+	Apps   []App
+	RPID   string // default: the host that serves sign-in
+	RPName string // default: Brand
+	Brand  string // default "Sign in"
+
+	Registration Registration
+	Admins       []string
+	NoPasskey    bool // methods without passkey
+	NoEmail      bool // methods without email
+	// EmailAfterPasskey: "allow" (default) or "off": no mail sign-in for
+	// accounts that have a passkey.
+	EmailAfterPasskey string
+
+	SessionIdle     time.Duration // default 24 h
+	SessionAbsolute time.Duration // default 30 d
+	SessionsPerUser int           // default 20
+
+	Clients    []APIClient
+	AccessTTL  time.Duration // default and at most 10 min (JW-4)
+	RefreshTTL time.Duration // default 30 d
+	LinkTTL    time.Duration // default and at most 10 min (ML-1)
+
+	Requests, Burst       int           // default 60 and a third of it
+	RequestsPer, BurstPer time.Duration // default 1 min and 10 s
+	MailsPerAddress       int           // default 10, at most 80
+	MailsPer              time.Duration // default 1 h
+	AllowHTTP             bool          // the demo: cookies over http://*.localhost
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// withDefaults returns a checked copy.
+func (c Config) withDefaults() (Config, error) {
+	def(&c.Brand, "Sign in")
+	def(&c.RPName, c.Brand)
+	def(&c.Registration.Mode, "closed")
+	def(&c.EmailAfterPasskey, "allow")
+	def(&c.SessionIdle, 24*time.Hour)
+	def(&c.SessionAbsolute, 30*24*time.Hour)
+	def(&c.SessionsPerUser, 20)
+	def(&c.AccessTTL, 10*time.Minute)
+	def(&c.RefreshTTL, 30*24*time.Hour)
+	def(&c.LinkTTL, 10*time.Minute)
+	def(&c.Requests, 60)
+	def(&c.RequestsPer, time.Minute)
+	def(&c.Burst, max(1, c.Requests/3))
+	def(&c.BurstPer, 10*time.Second)
+	def(&c.MailsPerAddress, 10)
+	def(&c.MailsPer, time.Hour)
+	c.Apps = slices.Clone(c.Apps)
+	if c.Portal.Host == "" {
+		if len(c.Apps) != 1 {
+			return c, fmt.Errorf("%d guarded hosts and no portal: add \"portal https://auth.example.com\" and serve it with passwordless_portal", len(c.Apps))
+		}
+		def(&c.RPID, c.Apps[0].Origin.Host)
+	} else {
+		def(&c.RPID, c.Portal.Host)
+	}
+	return c, c.check()
+}
+
+func (c *Config) check() error {
+	serving := c.Portal
+	if serving.Host == "" {
+		serving = c.Apps[0].Origin
+	}
+	if c.RPID != serving.Host && !strings.HasSuffix(serving.Host, "."+c.RPID) {
+		return fmt.Errorf("rp_id %q is not %q nor a parent of it: passkeys would fail in every browser", c.RPID, serving.Host)
+	}
+	hosts := map[string]bool{c.Portal.Host: c.Portal.Host != ""}
+	for _, a := range c.Apps {
+		if hosts[a.Origin.Host] {
+			return fmt.Errorf("two origins on the host name %q: cookies ignore ports, so each needs a name of its own", a.Origin.Host)
+		}
+		hosts[a.Origin.Host] = true
+	}
+	if c.NoPasskey && c.NoEmail {
+		return errors.New("methods: name at least one of passkey and email")
+	}
+	if !slices.Contains([]string{"closed", "invite", "open"}, c.Registration.Mode) {
+		return fmt.Errorf("registration %q: write closed, invite or open", c.Registration.Mode)
+	}
+	if !slices.Contains([]string{"allow", "off"}, c.EmailAfterPasskey) {
+		return fmt.Errorf("email_after_passkey %q: write allow or off", c.EmailAfterPasskey)
+	}
+	for _, d := range c.Registration.Domains {
+		if a, err := email.Parse("x@" + d); err != nil || a.Domain() != d {
+			return fmt.Errorf("registration domain %q: write a whole domain in small letters, such as example.com", d)
+		}
+	}
+	for _, a := range c.Admins {
+		if _, err := email.Parse(a); err != nil {
+			return fmt.Errorf("admins %q: %w", a, err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, cl := range c.Clients {
+		if !ValidName(cl.ID) || seen[cl.ID] {
+			return fmt.Errorf("client %q: the name has 1 to 64 of a-z 0-9 . _ - and stands once", cl.ID)
+		}
+		seen[cl.ID] = true
+		for _, o := range cl.Origins {
+			if parsed, err := redirect.ParseOrigin(o); err != nil || parsed.String() != o {
+				return fmt.Errorf("client %q: %q is not an exact origin such as https://spa.example.com", cl.ID, o)
+			}
+		}
+	}
+	if err := c.checkClients(); err != nil {
+		return err
+	}
+	return c.checkTimes()
+}
+
+func (c *Config) checkClients() error {
+	if len(c.Clients) > 0 && c.Portal.Host == "" {
+		return errors.New("client: the API needs a portal: add \"portal https://auth.example.com\" and serve it with passwordless_portal")
+	}
+	ids := map[string]bool{"": true}
+	for _, client := range c.Clients {
+		if ids[client.ID] {
+			return fmt.Errorf("client %q: each client needs a name of its own", client.ID)
+		}
+		ids[client.ID] = true
+	}
+	return nil
+}
+
+// guessesPerDay is how many codes strangers can try on one account in any 24
+// hours. Windows are fixed, so one more than fit may take part.
+func (c *Config) guessesPerDay() float64 {
+	windows := math.Floor(float64(24*time.Hour)/float64(c.MailsPer)) + 1
+	return windows * float64(c.MailsPerAddress) * maxCodeTries
+}
+
+func (c *Config) checkTimes() error {
+	switch {
+	case c.SessionIdle < time.Minute || c.SessionAbsolute < c.SessionIdle:
+		return errors.New("session: idle must be at least 1m and absolute at least idle")
+	case c.SessionsPerUser < 1 || c.SessionsPerUser > 1000:
+		return errors.New("session: per_user must be between 1 and 1000")
+	case c.AccessTTL < 10*time.Second || c.AccessTTL > 10*time.Minute:
+		return errors.New("api: access_ttl must be between 10s and 10m: a JWT cannot be taken back")
+	case c.RefreshTTL < c.AccessTTL || c.RefreshTTL > 365*24*time.Hour:
+		return errors.New("api: refresh_ttl must be between access_ttl and 365d")
+	case c.LinkTTL < time.Minute || c.LinkTTL > 10*time.Minute:
+		return errors.New("links and codes must live between 1m and 10m")
+	case c.MailsPer <= 0 || c.MailsPerAddress < 1 || c.guessesPerDay() > maxGuesses:
+		return errors.New("limits: mails_per_address must be between 1 and 80 per 1h: more would let codes be guessed")
+	case c.Requests < 1 || c.Burst < 1 || c.RequestsPer <= 0 || c.BurstPer <= 0:
+		return errors.New("limits: requests and burst must be positive")
+	}
+	return nil
+}

@@ -1,0 +1,375 @@
+package authcore
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/code"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// The e-mail flow. One mail carries a link and an 8-digit code; between them
+// they work once, for ten minutes.
+//
+//	StartEmail   browser or client → flow record + queued mail. The same answer
+//	             for everybody: unknown, disabled and throttled addresses get a
+//	             decoy flow, which nothing finishes (EN).
+//	VerifyCode   the flow's holder types the code. Count, compare and take are
+//	             one transaction; five wrong ones destroy the flow (EC-2).
+//	PeekLink     what the page that the link opened may tell. Consumes nothing.
+//	RedeemLink   a click on that page: signs in the browser that clicks, never
+//	             the one that asked (ML-6).
+//
+// A newer mail of the same flow takes the older one's link and code with it; a
+// flow of somebody else for the same address does not (ML-2).
+
+// StartEmail is what StartEmail needs.
+type StartEmail struct {
+	Address string // as typed
+	Browser Browser
+	To      string     // sealed return state
+	Client  *APIClient // API flow: who asks; the mail then has no link
+	StepUp  bool       // renew Browser.Session; the address is the session's own
+}
+
+// EmailStarted answers an API client; browsers hold the flow secret already.
+type EmailStarted struct {
+	Flow        Token
+	ExpiresIn   time.Duration
+	ResendAfter time.Duration
+}
+
+// StartEmail begins a flow under in.Browser.Flow (browser) or a new secret
+// (API). The answer tells nothing about the account.
+func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted, error) {
+	if s.cfg.NoEmail {
+		return nil, refuse(MethodOff)
+	}
+	if in.StepUp {
+		if err := in.Browser.signedIn(); err != nil {
+			return nil, err
+		}
+		in.Address = in.Browser.Session.User.Email
+	}
+	if in.Client == nil && in.Browser.Flow == "" {
+		return nil, refuse(FlowExpired) // a flow belongs to a browser that can hold it
+	}
+	addr, err := email.Parse(in.Address)
+	if err != nil {
+		return nil, &Refusal{Reason: EmailInvalid, Detail: err.Error()}
+	}
+	secretToken := in.Browser.Flow
+	if in.Client != nil {
+		if secretToken, err = secret.New(s.rt.rand); err != nil {
+			return nil, fmt.Errorf("making a flow secret: %w", err)
+		}
+	}
+	var full bool
+	err = s.update(ctx, func(tx *txn) error {
+		full = false
+		n, err := tx.CountTakes(store.KindFlow)
+		if err != nil {
+			return fmt.Errorf("counting flows: %w", err)
+		}
+		if full = n >= maxPending; full {
+			return nil
+		}
+		return s.startEmail(tx, &in, string(addr), secretToken.Hash())
+	})
+	if err == nil && full {
+		err = &Refusal{Reason: RateLimited, RetryAfter: time.Minute}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &EmailStarted{Flow: secretToken, ExpiresIn: s.cfg.LinkTTL, ResendAfter: resendAfter}, nil
+}
+
+func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Hash) error {
+	if err := dropFlow(tx, key); err != nil {
+		return err
+	}
+	u, err := tx.UserByEmail(addr)
+	if errors.Is(err, store.ErrNotFound) {
+		u = nil
+	} else if err != nil {
+		return fmt.Errorf("finding the address: %w", err)
+	}
+	within, err := s.mailBudget(tx, addr, u, in.Browser)
+	if err != nil {
+		return err
+	}
+	f := &flow{Email: addr, SentAt: s.now(), To: in.To, IP: in.Browser.ip(), Agent: in.Browser.agent()}
+	if in.Client != nil {
+		f.ClientID = in.Client.ID
+	}
+	if in.StepUp {
+		f.StepUp = in.Browser.Session.Session.ID
+	}
+	eligible, err := s.mayUseEmail(tx, u, in.StepUp)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !within || !eligible && u != nil:
+	case u != nil:
+		f.UserID, f.Epoch, f.NoCode = u.ID, u.Epoch, u.WrongCodes >= maxWrongCodes
+	case s.mayRegister(addr):
+		f.Register = true
+	}
+	typ, ok := evLinkRequested, f.UserID != "" || f.Register
+	if !within {
+		typ = evRateLimited
+	}
+	err = tx.audit(event{typ: typ, ok: ok, client: in.Browser.Client, subject: f.UserID,
+		details: map[string]string{"email": email.Address(addr).Mask(), "client": f.ClientID}})
+	if err != nil {
+		return err
+	}
+	// A mail of the API has no link: without a code there is nothing to send.
+	return s.putFlow(tx, key, f, in, ok && !(f.NoCode && in.Client != nil))
+}
+
+// putFlow stores the flow, its link and its mail. A decoy does the same work
+// and keeps neither link nor mail (EN).
+func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real bool) error {
+	linkToken, err := secret.New(s.rt.rand)
+	if err != nil {
+		return fmt.Errorf("making a link: %w", err)
+	}
+	digits, err := code.New(s.rt.rand)
+	if err != nil {
+		return fmt.Errorf("making a code: %w", err)
+	}
+	f.Link, f.Code = linkToken.Hash(), s.codeMAC(key, digits)
+	ends := f.SentAt.Add(s.cfg.LinkTTL)
+	if err := tx.Put(store.KindFlow, key, f, ends); err != nil {
+		return fmt.Errorf("storing a flow: %w", err)
+	}
+	if err := tx.Put(store.KindLink, f.Link, link{Flow: key}, ends); err != nil {
+		return fmt.Errorf("storing a link: %w", err)
+	}
+	mail := signInMail{to: f.Email, userID: f.UserID, agent: f.Agent, ends: ends}
+	if !f.NoCode {
+		mail.code = digits
+	}
+	if in.Client != nil {
+		mail.client = in.Client.Title
+	} else {
+		mail.link = s.URL("/login/link#" + linkToken.Reveal())
+	}
+	id, err := s.queueSignIn(tx, mail)
+	if err != nil || real {
+		return err
+	}
+	var l link
+	return errors.Join(tx.DeleteMessage(id), tx.Take(store.KindLink, f.Link, &l))
+}
+
+// mayUseEmail applies the account's state and email_after_passkey.
+func (s *Service) mayUseEmail(tx *txn, u *store.User, stepUp bool) (bool, error) {
+	if u == nil || u.Disabled {
+		return false, nil
+	}
+	if s.cfg.EmailAfterPasskey == "allow" && !stepUp {
+		return true, nil
+	}
+	keys, err := tx.PasskeysOf(u.ID)
+	if err != nil {
+		return false, fmt.Errorf("listing passkeys: %w", err)
+	}
+	return len(keys) == 0, nil // SE-8: e-mail confirms nothing where a passkey exists
+}
+
+func (s *Service) mayRegister(addr string) bool {
+	r := s.cfg.Registration
+	return r.Mode == "open" && (len(r.Domains) == 0 || slices.Contains(r.Domains, email.Address(addr).Domain()))
+}
+
+// Verified is the end of VerifyCode for one kind of flow.
+type Verified struct {
+	*SignedIn         // browser sign-in
+	API       *Tokens // API sign-in
+	StepUp    Token   // renewed session token
+	To        string
+}
+
+// VerifyCode checks what the flow's holder typed.
+func (s *Service) VerifyCode(ctx context.Context, typed string, b Browser) (*Verified, error) {
+	return s.verify(ctx, typed, b, false)
+}
+
+func (s *Service) verify(ctx context.Context, typed string, b Browser, api bool) (*Verified, error) {
+	if s.cfg.NoEmail {
+		return nil, refuse(MethodOff)
+	}
+	digits, wellFormed := code.Normalize(typed)
+	key := b.Flow.Hash()
+	var out *Verified
+	var refusal *Refusal
+	err := s.update(ctx, func(tx *txn) error {
+		out, refusal = nil, nil
+		var f flow
+		err := tx.Peek(store.KindFlow, key, &f)
+		if errors.Is(err, store.ErrNotFound) || b.Flow == "" || err == nil && (s.over(&f) || (f.ClientID != "") != api) {
+			refusal = refuse(FlowExpired)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the flow: %w", err)
+		}
+		open, err := codesOpen(tx, &f)
+		if err != nil {
+			return err
+		}
+		mac := s.codeMAC(key, digits)
+		if right := wellFormed && open && hmac.Equal(mac[:], f.Code[:]); !right {
+			refusal, err = s.wrongCode(tx, key, &f, b.Client, wellFormed)
+			return err
+		}
+		out, refusal, err = s.finishEmail(tx, key, b)
+		return err
+	})
+	return out, orRefusal(err, refusal)
+}
+
+// VerifyAPICode is VerifyCode for a client of the JSON API, whose flow secret
+// is in the body.
+func (s *Service) VerifyAPICode(ctx context.Context, flow Token, typed string, client Client) (*Tokens, error) {
+	v, err := s.verify(ctx, typed, Browser{Client: client, Flow: flow}, true)
+	if err != nil {
+		return nil, err
+	}
+	return v.API, nil
+}
+
+// codesOpen reports whether the account still takes codes. Flows that were
+// begun before the hundredth wrong one are asked too: the stop is hard (EC-3).
+func codesOpen(tx store.Tx, f *flow) (bool, error) {
+	if f.NoCode || f.UserID == "" {
+		return !f.NoCode, nil
+	}
+	u, err := tx.User(f.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil // nobody signs in: the flow is over
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the user: %w", err)
+	}
+	return u.WrongCodes < maxWrongCodes, nil
+}
+
+// wrongCode commits the count (EC-2). What cannot be a code at all is not a
+// guess, and does not cost the person a try.
+func (s *Service) wrongCode(tx *txn, key store.Hash, f *flow, c Client, counts bool) (*Refusal, error) {
+	if !counts {
+		return refuse(CodeInvalid), nil
+	}
+	f.Tries++
+	refusal := refuse(CodeInvalid)
+	if f.Tries >= maxCodeTries {
+		refusal = refuse(CodeExhausted)
+		if err := dropFlow(tx, key); err != nil {
+			return nil, err
+		}
+	} else if err := tx.Put(store.KindFlow, key, f, f.SentAt.Add(s.cfg.LinkTTL)); err != nil {
+		return nil, fmt.Errorf("counting a wrong code: %w", err)
+	}
+	if u, err := tx.User(f.UserID); err == nil {
+		u.WrongCodes++
+		if err := tx.PutUser(u); err != nil {
+			return nil, fmt.Errorf("counting a wrong code: %w", err)
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("reading the user: %w", err)
+	}
+	return refusal, tx.audit(event{typ: evLinkFailed, client: c, subject: f.UserID, details: map[string]string{"why": "wrong code"}})
+}
+
+// finishEmail takes the flow with its link and does what it was begun for.
+func (s *Service) finishEmail(tx *txn, key store.Hash, b Browser) (*Verified, *Refusal, error) {
+	var f flow
+	if err := tx.Take(store.KindFlow, key, &f); errors.Is(err, store.ErrNotFound) {
+		return nil, refuse(FlowExpired), nil
+	} else if err != nil {
+		return nil, nil, fmt.Errorf("taking the flow: %w", err)
+	}
+	var l link
+	if err := tx.Take(store.KindLink, f.Link, &l); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, nil, fmt.Errorf("taking the link: %w", err)
+	}
+	u, err := s.flowUser(tx, &f, b.Client)
+	if err != nil {
+		return nil, nil, err
+	}
+	live, err := s.renewed(tx, &f, u, &b)
+	if err != nil {
+		return nil, nil, err
+	}
+	if u == nil || s.over(&f) || f.StepUp != "" && live == nil {
+		return nil, refuse(FlowExpired), tx.audit(event{typ: evLinkFailed, client: b.Client, subject: f.UserID})
+	}
+	if err := tx.audit(event{typ: evLinkVerified, ok: true, client: b.Client, subject: u.ID}); err != nil {
+		return nil, nil, err
+	}
+	out := &Verified{To: f.To}
+	switch {
+	case f.ClientID != "":
+		out.API, err = s.signInAPI(tx, u, AMREmail, f.ClientID, b.Client)
+	case f.StepUp != "":
+		out.StepUp, err = s.stepUp(tx, live.Session, AMREmail, nil)
+	default:
+		out.SignedIn, err = s.signIn(tx, u, AMREmail, nil, b)
+		if out.SignedIn != nil {
+			out.SignedIn.To, out.Same = f.To, b.Flow != "" && b.Flow.Hash() == key
+		}
+	}
+	return out, nil, err
+}
+
+// renewed is the session that a step-up flow of u renews: this browser's own,
+// and still live. It never changes who.
+func (s *Service) renewed(tx *txn, f *flow, u *store.User, b *Browser) (*Live, error) {
+	if f.StepUp == "" || u == nil || !b.mayFinish(f) {
+		return nil, nil
+	}
+	live, err := s.liveSession(tx, b.Session.Session.Hash)
+	if errors.Is(err, store.ErrNotFound) || err == nil && live.User.ID != u.ID {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the session: %w", err)
+	}
+	return live, nil
+}
+
+// FlowInfo is what /login/code may show the browser that began the flow.
+type FlowInfo struct {
+	Email    string
+	To       string
+	ResendIn time.Duration // 0: now
+	StepUp   bool
+}
+
+// Flow answers the browser's e-mail flow, or nil.
+func (s *Service) Flow(ctx context.Context, t Token) (*FlowInfo, error) {
+	if t == "" {
+		return nil, nil
+	}
+	var f flow
+	err := s.rt.store.View(ctx, func(tx store.Tx) error { return tx.Peek(store.KindFlow, t.Hash(), &f) })
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.over(&f) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	wait := max(0, resendAfter-s.now().Sub(f.SentAt))
+	return &FlowInfo{Email: f.Email, To: f.To, ResendIn: wait, StepUp: f.StepUp != ""}, nil
+}

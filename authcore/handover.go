@@ -1,0 +1,274 @@
+package authcore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/redirect"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// The hand-over gives an app host a session of its own (FA-12).
+//
+//	app /.auth/start      SealReturn: exact host, path, hash of the nonce that
+//	                      this browser holds in the app host's flow cookie
+//	portal /login?to=…    OpenReturn; signs in if need be
+//	portal                IssueTicket: single use, 60 s, bound to host, nonce
+//	                      and root session
+//	app /.auth/callback   RedeemTicket: takes it first, then compares; makes the
+//	                      app session
+//
+// A ticket without its nonce cookie is worthless, so one that leaks in a log
+// opens nothing. Nobody can plant a session: the nonce is the browser's own.
+
+// Return is where a sign-in leads back to. It travels sealed.
+type Return struct {
+	Origin string    `json:"o"`
+	Path   string    `json:"p"`
+	Nonce  [32]byte  `json:"n"` // hash of the app host's flow cookie
+	Tries  int       `json:"k,omitempty"`
+	At     time.Time `json:"t"`
+}
+
+// ticket is the stored record (store.KindTicket).
+type ticket struct {
+	Host     string    `json:"host"`
+	Path     string    `json:"path"`
+	Nonce    [32]byte  `json:"nonce"`
+	RootID   string    `json:"root_id"`
+	UserID   string    `json:"user_id"`
+	Epoch    uint64    `json:"epoch"`
+	Tries    int       `json:"tries,omitempty"`
+	IssuedAt time.Time `json:"issued_at"`
+}
+
+const returnPurpose = "return state"
+
+// SafePath validates a path of the same host (RD-1..4); bad ones become "/", and
+// so do our own paths, where nobody wants to end.
+func SafePath(raw string) string {
+	p, ok := redirect.Path(raw)
+	if !ok || len(p) > maxReturnPath || strings.HasPrefix(p, ReservedPrefix) {
+		return "/"
+	}
+	return p
+}
+
+// SealReturn seals where to come back to; nonce is the app host's flow cookie.
+func (s *Service) SealReturn(app *App, path string, nonce Token, tries int) (string, error) {
+	plain, err := json.Marshal(Return{
+		Origin: app.Origin.String(), Path: SafePath(path), Nonce: sha256.Sum256([]byte(nonce.Reveal())), Tries: tries, At: s.now(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("encoding the return state: %w", err)
+	}
+	sealed, err := s.rt.keys.Seal(s.rt.rand, returnPurpose, plain, []byte(s.portal.String()))
+	if err != nil {
+		return "", fmt.Errorf("sealing the return state: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// OpenReturn opens a sealed return state, or nil when it is not ours, too old,
+// or names a host that is no longer guarded (RD-3: validated again when used).
+func (s *Service) OpenReturn(sealed string) (*Return, *App) {
+	if sealed == "" || len(sealed) > 8192 || strings.ContainsAny(sealed, "\r\n") { // line ends are skipped by the decoder
+		return nil, nil
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil {
+		return nil, nil
+	}
+	plain, err := s.rt.keys.Open(returnPurpose, raw, []byte(s.portal.String()))
+	if err != nil {
+		return nil, nil
+	}
+	var r Return
+	if json.Unmarshal(plain, &r) != nil || s.now().Sub(r.At) > returnTTL {
+		return nil, nil
+	}
+	o, err := redirect.ParseOrigin(r.Origin)
+	if err != nil {
+		return nil, nil
+	}
+	app := s.apps[o.Host]
+	if app == nil || app.Origin != o {
+		return nil, nil
+	}
+	r.Path = SafePath(r.Path)
+	return &r, app
+}
+
+// IssueTicket gives the browser's root session a way into one app host and
+// answers the absolute URL to send it to. An app whose policy does not admit
+// the user is Forbidden: the app host would only say so again.
+func (s *Service) IssueTicket(ctx context.Context, l *Live, r *Return, app *App) (string, error) {
+	token, err := secret.New(s.rt.rand)
+	if err != nil {
+		return "", fmt.Errorf("making a ticket: %w", err)
+	}
+	var refusal *Refusal
+	err = s.update(ctx, func(tx *txn) error {
+		refusal = nil
+		live, err := s.liveSession(tx, l.Session.Hash)
+		if errors.Is(err, store.ErrNotFound) {
+			refusal = refuse(Unauthenticated)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the session: %w", err)
+		}
+		if refusal, err = s.admit(tx, app, live.User, Client{}); refusal != nil || err != nil {
+			return err
+		}
+		now := s.now()
+		n, err := tx.AddCounter(bounceCounter(live.Session.ID, app), 0, now, bounceWindow)
+		if err != nil {
+			return fmt.Errorf("counting hand-overs: %w", err)
+		}
+		if n.Count >= maxBounces {
+			refusal = refuse(HandoverLoop)
+			return nil
+		}
+		return tx.Put(store.KindTicket, token.Hash(), ticket{
+			Host: app.Origin.Host, Path: r.Path, Nonce: r.Nonce, RootID: live.Session.ID,
+			UserID: live.User.ID, Epoch: live.User.Epoch, Tries: r.Tries, IssuedAt: now,
+		}, now.Add(ticketTTL))
+	})
+	if err = orRefusal(err, refusal); err != nil {
+		return "", err
+	}
+	return app.Origin.String() + ReservedPrefix + "/callback?ticket=" + url.QueryEscape(token.Reveal()), nil
+}
+
+// bounceCounter counts the app sessions that were made and never came back.
+func bounceCounter(rootID string, app *App) string { return "bounce/" + rootID + "/" + app.Origin.Host }
+
+// Handed is a redeemed ticket.
+type Handed struct {
+	Token Token  // the app session
+	Path  string // where to go on this host
+	Tries int    // when refused: how often this browser has tried
+}
+
+// RedeemTicket takes the ticket first: one presentation burns it, whoever
+// presents it (DESIGN §4.2).
+func (s *Service) RedeemTicket(ctx context.Context, app *App, raw string, nonce Token, client Client) (*Handed, error) {
+	tok, ok := secret.Parse(raw)
+	if !ok {
+		return &Handed{Path: "/"}, refuse(HandoverFailed)
+	}
+	var t ticket
+	err := s.update(ctx, func(tx *txn) error {
+		t = ticket{}
+		return tx.Take(store.KindTicket, tok.Hash(), &t)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return &Handed{Path: "/"}, refuse(HandoverFailed)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking the ticket: %w", err)
+	}
+	out := &Handed{Path: "/", Tries: t.Tries}
+	if t.Host != app.Origin.Host {
+		return out, refuse(HandoverFailed)
+	}
+	out.Path = t.Path
+	if nonce == "" || sha256.Sum256([]byte(nonce.Reveal())) != t.Nonce || s.now().Sub(t.IssuedAt) > ticketTTL {
+		return out, refuse(HandoverFailed)
+	}
+	var refusal *Refusal
+	err = s.update(ctx, func(tx *txn) error {
+		refusal, out.Token = nil, ""
+		root, err := tx.SessionByID(t.RootID)
+		var live *Live
+		if err == nil {
+			live, err = s.liveSession(tx, root.Hash)
+		}
+		if errors.Is(err, store.ErrNotFound) || err == nil && (live.User.ID != t.UserID || live.User.Epoch != t.Epoch) {
+			refusal = refuse(HandoverFailed)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the root session: %w", err)
+		}
+		if refusal, err = s.admit(tx, app, live.User, client); refusal != nil || err != nil {
+			return err
+		}
+		out.Token, err = s.startChild(tx, live, app, client)
+		return err
+	})
+	return out, orRefusal(err, refusal)
+}
+
+// startChild makes the one app session of a root on a host; the old one ends.
+func (s *Service) startChild(tx *txn, root *Live, app *App, client Client) (Token, error) {
+	children, err := tx.ChildrenOf(root.Session.ID)
+	if err != nil {
+		return "", fmt.Errorf("listing app sessions: %w", err)
+	}
+	counter, bounced := bounceCounter(root.Session.ID, app), 1
+	for _, c := range children {
+		if c.Host == app.Origin.Host {
+			// A session that is cached was presented: that app keeps cookies.
+			if _, seen := s.rt.cache.Get((*[32]byte)(&c.Hash)); seen {
+				bounced = 0
+			}
+			if err := s.endSession(tx, c, client, root.User.ID, "replaced by a new hand-over"); err != nil {
+				return "", err
+			}
+		}
+	}
+	if err := s.seen(tx, root.Session, s.now()); err != nil { // a hand-over is a use of the root
+		return "", fmt.Errorf("noting a hand-over: %w", err)
+	}
+	if bounced == 0 {
+		err = tx.ClearCounter(counter)
+	} else {
+		_, err = tx.AddCounter(counter, bounced, s.now(), bounceWindow)
+	}
+	if err != nil {
+		return "", fmt.Errorf("counting hand-overs: %w", err)
+	}
+	token, _, err := s.startSession(tx, newSession{
+		kind: store.AppSession, host: app.Origin.Host, user: root.User, root: root.Session, client: client,
+	})
+	return token, err
+}
+
+// admit refuses and audits a user whom the app's policy does not let in.
+func (s *Service) admit(tx *txn, app *App, u *store.User, client Client) (*Refusal, error) {
+	at, ok := s.Admits(app, u)
+	if ok {
+		return nil, nil
+	}
+	return &Refusal{Reason: Forbidden, Detail: at}, tx.audit(event{typ: evAccessDenied, client: client, subject: u.ID,
+		details: map[string]string{"host": app.Origin.Host, "at": at}})
+}
+
+// Admits says whether the app's policy lets the user in at all, and which line
+// says so.
+func (s *Service) Admits(app *App, u *store.User) (at string, ok bool) {
+	if u.Unnamed {
+		return "", false
+	}
+	return app.Policy.admits(newIdentity(u))
+}
+
+// StartURL is where an app host sends a browser that nobody is signed in with.
+func StartURL(app *App, path string, tries int) string {
+	u := app.Origin.String() + ReservedPrefix + "/start?rd=" + url.QueryEscape(SafePath(path))
+	if tries > 0 {
+		u += "&n=" + strconv.Itoa(tries)
+	}
+	return u
+}

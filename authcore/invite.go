@@ -1,0 +1,207 @@
+package authcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// The invitation flow.
+//
+//	Invite        on the host: a link, single use, 24 h.
+//	PeekInvite    what the page behind the link may show. Consumes nothing.
+//	AcceptInvite  a click there: makes the account if it is new and signs this
+//	              browser in. For an account that has a passkey the link proves
+//	              too little, and for one that was signed out everywhere since
+//	              it is too old (SE-5): its owner signs in first, then accepts.
+//
+// An admin invitation grants the role, which takes effect with a passkey
+// (BT-1): no mailbox alone ever holds it.
+
+// invite is the stored record (store.KindInvite).
+type invite struct {
+	User   NewUser   `json:"user"`
+	Admin  bool      `json:"admin,omitempty"`
+	Actor  string    `json:"actor"`
+	Epoch  uint64    `json:"epoch,omitempty"` // of the account, if there was one
+	MadeAt time.Time `json:"made_at"`
+}
+
+// Invite makes an invitation link. An admin invitation without an address
+// takes the only configured admin; where admins are configured others are
+// refused.
+func (s *Service) Invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
+	if admin && n.Email == "" && len(s.cfg.Admins) == 1 {
+		n.Email = s.cfg.Admins[0]
+	}
+	addr, err := n.check()
+	if err != nil {
+		return "", err
+	}
+	isAdmin := func(a string) bool { return lowerASCII(a) == string(addr) }
+	if admin && len(s.cfg.Admins) > 0 && !slices.ContainsFunc(s.cfg.Admins, isAdmin) {
+		return "", &Refusal{Reason: Forbidden, Detail: "That address is not among the configured admins."}
+	}
+	n.Email = string(addr)
+	token, err := secret.New(s.rt.rand)
+	if err != nil {
+		return "", fmt.Errorf("making an invitation: %w", err)
+	}
+	now := s.now()
+	err = s.update(ctx, func(tx *txn) error {
+		inv := invite{User: n, Admin: admin, Actor: actor, MadeAt: now}
+		if u, err := tx.UserByEmail(n.Email); err == nil {
+			inv.Epoch = u.Epoch
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("finding the address: %w", err)
+		}
+		if err := tx.Put(store.KindInvite, token.Hash(), inv, now.Add(inviteTTL)); err != nil {
+			return fmt.Errorf("storing the invitation: %w", err)
+		}
+		return tx.audit(event{typ: evUserInvited, ok: true, actor: actor, details: map[string]string{"email": addr.Mask(), "admin": fmt.Sprint(admin)}})
+	})
+	return s.URL("/invite#" + token.Reveal()), err
+}
+
+// InviteInfo is what the holder of the link may see.
+type InviteInfo struct {
+	Email string
+	Admin bool
+}
+
+// PeekInvite consumes nothing (ML-4).
+func (s *Service) PeekInvite(ctx context.Context, raw string) (*InviteInfo, error) {
+	token, ok := secret.Parse(raw)
+	if !ok {
+		return nil, refuse(InviteInvalid)
+	}
+	var inv invite
+	err := s.rt.store.View(ctx, func(tx store.Tx) error { return tx.Peek(store.KindInvite, token.Hash(), &inv) })
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.now().Sub(inv.MadeAt) > inviteTTL {
+		return nil, refuse(InviteInvalid)
+	}
+	return &InviteInfo{inv.User.Email, inv.Admin}, err
+}
+
+// AcceptInvite takes the invitation.
+func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*SignedIn, error) {
+	token, ok := secret.Parse(raw)
+	if !ok {
+		return nil, refuse(InviteInvalid)
+	}
+	var out *SignedIn
+	var refusal *Refusal
+	err := s.update(ctx, func(tx *txn) error {
+		out, refusal = nil, nil
+		var inv invite
+		err := tx.Peek(store.KindInvite, token.Hash(), &inv)
+		if errors.Is(err, store.ErrNotFound) || err == nil && s.now().Sub(inv.MadeAt) > inviteTTL {
+			refusal = refuse(InviteInvalid)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the invitation: %w", err)
+		}
+		u, own, r, err := s.inviteUser(tx, &inv, b)
+		if r != nil || err != nil {
+			refusal = r // not taken: the owner comes back with it
+			return err
+		}
+		if err := tx.Take(store.KindInvite, token.Hash(), &inv); err != nil {
+			return fmt.Errorf("taking the invitation: %w", err)
+		}
+		if inv.Admin && !u.Admin {
+			u.Admin = true
+			tx.users = append(tx.users, u.ID)
+			if err := tx.PutUser(u); err != nil {
+				return fmt.Errorf("granting the role: %w", err)
+			}
+			if err := tx.audit(event{typ: evAdminGranted, ok: true, client: b.Client, actor: inv.Actor, subject: u.ID}); err != nil {
+				return err
+			}
+		}
+		if own {
+			out = &SignedIn{Session: b.Session.Session, User: u}
+			return nil
+		}
+		out, err = s.signIn(tx, u, AMRInvite, nil, b)
+		return err
+	})
+	return out, orRefusal(err, refusal)
+}
+
+// inviteUser finds or makes the invited account; own: this browser is signed
+// in as it already.
+func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, own bool, r *Refusal, err error) {
+	u, err = tx.UserByEmail(inv.User.Email)
+	if errors.Is(err, store.ErrNotFound) {
+		u, err = s.createUser(tx, inv.User, email.Address(inv.User.Email))
+		if err != nil {
+			if r, ok := AsRefusal(err); ok {
+				return nil, false, r, nil
+			}
+			return nil, false, nil, err
+		}
+		return u, false, nil, tx.audit(event{typ: evUserRegistered, ok: true, client: b.Client, actor: inv.Actor, subject: u.ID})
+	}
+	if err != nil {
+		return nil, false, nil, fmt.Errorf("finding the address: %w", err)
+	}
+	if u.Disabled {
+		return nil, false, refuse(InviteInvalid), nil
+	}
+	keys, err := tx.PasskeysOf(u.ID)
+	if err != nil {
+		return nil, false, nil, fmt.Errorf("listing passkeys: %w", err)
+	}
+	var live *Live
+	if b.Session != nil && b.Session.User.ID == u.ID {
+		live, err = s.liveSession(tx, b.Session.Session.Hash)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, false, nil, fmt.Errorf("reading the session: %w", err)
+		}
+	}
+	own = live != nil
+	switch {
+	case len(keys) > 0 && (!own || !live.Has(AMRPasskey)):
+		return nil, false, &Refusal{Reason: StepUpRequired, Methods: []string{AMRPasskey}}, nil
+	case !own && u.Epoch != inv.Epoch:
+		return nil, false, &Refusal{Reason: StepUpRequired, Methods: []string{AMREmail}}, nil
+	}
+	return u, own, nil, nil
+}
+
+// dropInvites takes the pending invitations of an address: whoever is removed
+// does not come back by one of yesterday (SE-5).
+func dropInvites(tx *txn, addr string) error {
+	var after store.Hash
+	for more := true; more; {
+		more = false
+		var found []store.Hash
+		var broken error
+		err := tx.ListTakes(store.KindInvite, after, sweepBatch, func(key store.Hash, decode func(any) error) bool {
+			var inv invite
+			if broken = decode(&inv); broken == nil && inv.User.Email == addr {
+				found = append(found, key)
+			}
+			after, more = key, true
+			return broken == nil
+		})
+		if err = errors.Join(err, broken); err != nil {
+			return fmt.Errorf("listing invitations: %w", err)
+		}
+		for _, key := range found {
+			var inv invite
+			if err := tx.Take(store.KindInvite, key, &inv); err != nil {
+				return fmt.Errorf("taking an invitation: %w", err)
+			}
+		}
+	}
+	return nil
+}

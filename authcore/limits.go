@@ -1,0 +1,69 @@
+package authcore
+
+import "time"
+
+// Every bound of the package that is not configuration, with its reason.
+const (
+	// maxCodeTries: five wrong codes destroy the flow (EC-2).
+	maxCodeTries = 5
+	// maxGuesses a day on one account succeed with p ≤ 1e-4, since a code has
+	// eight digits (EC-3). No configuration may allow more; the default allows
+	// an eighth. TestGuessBudget computes it.
+	maxGuesses = 10_000
+	// maxWrongCodes: after so many wrong codes in a row on one account its
+	// mails carry the link only, until a sign-in succeeds (EC-3, NIST
+	// 800-63B-4 §3.2.2).
+	maxWrongCodes = 100
+	// mailsPerSource and mailsGlobal bound mail that strangers can cause, per
+	// hour (EC-4). An office behind one address stays far below the first.
+	mailsPerSource = 60
+	mailsGlobal    = 5000
+	// resendAfter is how long a person waits before "send again" works.
+	resendAfter = 30 * time.Second
+	// ceremonyTTL is how long a WebAuthn challenge lives. Autofill keeps one
+	// open while the sign-in page is; the script asks for a new one after.
+	ceremonyTTL = 5 * time.Minute
+	// returnTTL bounds a sealed return state: a person may read mail first.
+	returnTTL = time.Hour
+	// ticketTTL: the hand-over is three redirects (DESIGN §4.2).
+	ticketTTL = 60 * time.Second
+	// stepUpAge: account acts need a proof this fresh (DESIGN §6).
+	stepUpAge = 15 * time.Minute
+	// deviceTTL: how long a browser is remembered as known.
+	deviceTTL = 365 * 24 * time.Hour
+	// inviteTTL: invitations are single use and short.
+	inviteTTL = 24 * time.Hour
+	// notNow: how long the offer of a passkey rests after "not now".
+	notNow = 30 * 24 * time.Hour
+	// refreshGrace: a client that lost the answer may repeat its refresh and
+	// gets the same successor (RT-2).
+	refreshGrace = 10 * time.Second
+	// maxPasskeys bounds credentials per account (WA-9).
+	maxPasskeys = 20
+	// maxPending bounds flows, and separately ceremonies, over all sources
+	// (DS-1). They live ten minutes at most, so this is sustained abuse.
+	maxPending = 100_000
+	// maxReturnPath bounds the path kept through a sign-in (DESIGN §4.2).
+	maxReturnPath = 2048
+	// maxUserAgent and maxName cap what strangers write into records (LG-2).
+	maxUserAgent = 256
+	maxName      = 64
+	// flushEvery: last_seen is written in batches (DESIGN §5).
+	flushEvery = 30 * time.Second
+	// touchEvery is the grain of last_seen in seconds; within it a hit takes
+	// one lock instead of two.
+	touchEvery = 10
+	// sweepEvery: expired records are deleted in small transactions.
+	sweepEvery = time.Minute
+	sweepBatch = 500
+	// sweepDelay leaves a flush that failed once time to come again.
+	sweepDelay = 3 * flushEvery
+	// recheckEvery: live streams are judged again, so that one which idles
+	// past its session's end is cut soon after.
+	recheckEvery = 10 * time.Second
+	// bounceWindow and maxBounces: so many app sessions of one root session
+	// made in so short a time, none of which came back, mean that the app's
+	// cookie is not kept. Browsers stop at 20 redirects; a round has four.
+	bounceWindow = 30 * time.Second
+	maxBounces   = 4
+)

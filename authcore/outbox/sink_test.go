@@ -1,0 +1,249 @@
+package outbox
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net"
+	"net/http/httptest"
+	netmail "net/mail"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// received is one mail as an SMTP server saw it.
+type received struct {
+	from, data, user, mechanism string
+	to                          []string
+	encrypted                   bool
+}
+
+// sink is a real SMTP server on a socket that keeps what it gets and fails on
+// demand. Fields are set before start.
+type sink struct {
+	mechanisms []string // AUTH; none: not offered
+	noTLS      bool
+	implicit   bool
+	onRcpt     func(to string) error
+	onData     func(to string, data string) error
+
+	addr  *net.TCPAddr
+	roots *x509.CertPool
+
+	mu    sync.Mutex
+	got   []received
+	rcpts []string // also refused ones
+}
+
+func (s *sink) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	return &sinkSession{sink: s, conn: c}, nil
+}
+
+type sinkSession struct {
+	sink *sink
+	conn *smtp.Conn
+	m    received
+}
+
+func (s *sinkSession) AuthMechanisms() []string { return s.sink.mechanisms }
+
+func (s *sinkSession) Auth(mechanism string) (sasl.Server, error) {
+	check := func(user, password string) error {
+		if user != "u" || password != testPassword {
+			return smtp.ErrAuthFailed
+		}
+		s.m.user, s.m.mechanism = user, mechanism
+		return nil
+	}
+	if mechanism == "LOGIN" {
+		return &loginServer{check: check}, nil
+	}
+	return sasl.NewPlainServer(func(_, user, password string) error { return check(user, password) }), nil
+}
+
+// loginServer speaks AUTH LOGIN, which go-sasl leaves to others.
+type loginServer struct {
+	user  *string
+	step  int
+	check func(user, password string) error
+}
+
+func (l *loginServer) Next(response []byte) ([]byte, bool, error) {
+	l.step++
+	switch l.step {
+	case 1:
+		return []byte("Username:"), false, nil
+	case 2:
+		user := string(response)
+		l.user = &user
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.check(*l.user, string(response))
+}
+
+func (s *sinkSession) Mail(from string, _ *smtp.MailOptions) error { s.m.from = from; return nil }
+
+func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.sink.mu.Lock()
+	s.sink.rcpts = append(s.sink.rcpts, to)
+	s.sink.mu.Unlock()
+	if s.sink.onRcpt != nil {
+		if err := s.sink.onRcpt(to); err != nil {
+			return err
+		}
+	}
+	s.m.to = append(s.m.to, to)
+	return nil
+}
+
+func (s *sinkSession) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	s.m.data = string(b)
+	_, s.m.encrypted = s.conn.TLSConnectionState()
+	if s.sink.onData != nil {
+		if err := s.sink.onData(s.m.to[0], s.m.data); err != nil {
+			return err
+		}
+	}
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	s.sink.got = append(s.sink.got, s.m)
+	return nil
+}
+
+func (s *sinkSession) Reset() {
+	s.m = received{user: s.m.user, mechanism: s.m.mechanism}
+}
+func (s *sinkSession) Logout() error { return nil }
+
+// mails is what has been accepted so far.
+func (s *sink) mails() []received {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]received(nil), s.got...)
+}
+
+// tried is every RCPT so far.
+func (s *sink) tried() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.rcpts...)
+}
+
+// start serves until the test ends, on a free port of the loopback or on addr
+// where an earlier server was.
+func (s *sink) start(t testing.TB) *sink {
+	t.Helper()
+	web := httptest.NewTLSServer(nil) // for its certificate, of 127.0.0.1 and example.com
+	t.Cleanup(web.Close)
+	s.roots = x509.NewCertPool()
+	s.roots.AddCert(web.Certificate())
+	certs := &tls.Config{Certificates: web.TLS.Certificates}
+
+	at := "127.0.0.1:0"
+	if s.addr != nil {
+		at = s.addr.String()
+	}
+	ln, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = ln.Addr().(*net.TCPAddr)
+	srv := smtp.NewServer(s)
+	srv.Domain = "localhost"
+	srv.AllowInsecureAuth = true
+	switch {
+	case s.implicit:
+		ln = tls.NewListener(ln, certs)
+	case !s.noTLS:
+		srv.TLSConfig = certs
+	}
+	serving := make(chan error, 1)
+	go func() { serving <- srv.Serve(ln) }()
+	t.Cleanup(func() {
+		_ = srv.Close()
+		if err := <-serving; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("serving: %v", err)
+		}
+	})
+	return s
+}
+
+// smtp is the configuration that reaches the sink.
+func (s *sink) smtp() SMTP {
+	c := SMTP{Host: "127.0.0.1", Port: s.addr.Port, From: `"Example" <login@example.com>`, RootCAs: s.roots}
+	switch {
+	case s.implicit:
+		c.TLS = Implicit
+	case s.noTLS:
+		c.TLS = NoTLS
+	}
+	if len(s.mechanisms) > 0 {
+		c.Username, c.Password = "u", testPassword
+	}
+	return c
+}
+
+const testPassword = "correct horse battery staple"
+
+// parts decodes a mail as a mail program does: header, text and HTML.
+func parts(t testing.TB, data string) (header netmail.Header, plain, rich string) {
+	t.Helper()
+	m, err := netmail.ReadMessage(strings.NewReader(data))
+	if err != nil {
+		t.Fatalf("reading the mail: %v\n%s", err, data)
+	}
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/alternative" {
+		t.Fatalf("content type %q (%v), want multipart/alternative", kind, err)
+	}
+	var bodies []string
+	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
+		p, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if enc := p.Header.Get("Content-Transfer-Encoding"); enc != "quoted-printable" {
+			t.Fatalf("transfer encoding %q", enc)
+		}
+		raw, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(raw) {
+			if len(bytes.TrimRight(line, "\r\n")) > 76 {
+				t.Errorf("an encoded line has more than 76 characters: %q", line)
+			}
+		}
+		body, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies = append(bodies, p.Header.Get("Content-Type")+"\n"+strings.ReplaceAll(string(body), "\r\n", "\n"))
+	}
+	if len(bodies) != 2 {
+		t.Fatalf("%d parts, want text and HTML", len(bodies))
+	}
+	for i, kind := range []string{"text/plain; charset=UTF-8\n", "text/html; charset=UTF-8\n"} {
+		var ok bool
+		if bodies[i], ok = strings.CutPrefix(bodies[i], kind); !ok {
+			t.Fatalf("part %d is not %q", i, kind)
+		}
+	}
+	return m.Header, bodies[0], bodies[1]
+}

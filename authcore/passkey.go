@@ -1,0 +1,357 @@
+package authcore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// The passkey flow (WebAuthn Level 3).
+//
+//	BeginX    stores a ceremony: challenge, purpose, the browser's flow cookie.
+//	FinishX   takes it, commits, and only then parses what the browser sent
+//	          (WA-1): whatever follows, the challenge is spent. Verification
+//	          runs outside the transaction; its result is written in a second
+//	          one that checks again what it relied on.
+//
+// Sign-in is discoverable and usernameless: the options are the same for
+// everybody (EN), and the user is found by handle and must own the credential.
+
+// ceremony purposes. A challenge is good for its own purpose only.
+const (
+	purposeLogin    = "login"
+	purposeRegister = "register"
+	purposeStepUp   = "step-up"
+)
+
+// ceremony is the stored record (store.KindCeremony).
+type ceremony struct {
+	Purpose   string               `json:"purpose"`
+	Flow      store.Hash           `json:"flow"` // of the browser's flow cookie
+	SessionID string               `json:"session_id,omitempty"`
+	Data      webauthn.SessionData `json:"data"` // whole: a lost field switches checks off (WA-3)
+	BegunAt   time.Time            `json:"begun_at"`
+}
+
+// Ceremony is what the browser gets: the id of the ceremony and the options
+// for navigator.credentials.
+type Ceremony struct {
+	ID      Token
+	Options any // protocol.PublicKeyCredential{Creation,Request}Options
+}
+
+func newWebAuthn(cfg Config, serving Origin) (*webauthn.WebAuthn, error) {
+	timeout := webauthn.TimeoutConfig{Enforce: true, Timeout: ceremonyTTL, TimeoutUVD: ceremonyTTL} // WA-2
+	return webauthn.New(&webauthn.Config{
+		RPID: cfg.RPID, RPDisplayName: cfg.RPName,
+		RPOrigins:             []string{serving.String()}, // WA-7: exactly where the flow began
+		AttestationPreference: protocol.PreferNoAttestation,
+		Timeouts:              webauthn.TimeoutsConfig{Login: timeout, Registration: timeout},
+	})
+}
+
+// waUser shows a user to the library.
+type waUser struct {
+	u     *store.User
+	creds []webauthn.Credential
+}
+
+func (w *waUser) WebAuthnID() []byte   { return w.u.Handle }
+func (w *waUser) WebAuthnName() string { return w.u.Email }
+func (w *waUser) WebAuthnDisplayName() string {
+	if w.u.DisplayName != "" {
+		return w.u.DisplayName
+	}
+	return w.u.Email
+}
+func (w *waUser) WebAuthnCredentials() []webauthn.Credential { return w.creds }
+
+func loadWAUser(tx store.Tx, u *store.User) (*waUser, error) {
+	keys, err := tx.PasskeysOf(u.ID)
+	if err != nil {
+		return nil, fmt.Errorf("listing passkeys: %w", err)
+	}
+	w := &waUser{u: u}
+	for _, k := range keys {
+		var c webauthn.Credential
+		if err := json.Unmarshal(k.Credential, &c); err != nil {
+			return nil, fmt.Errorf("decoding a passkey: %w", err)
+		}
+		w.creds = append(w.creds, c)
+	}
+	return w, nil
+}
+
+// BeginPasskey starts a sign-in.
+func (s *Service) BeginPasskey(ctx context.Context, b Browser) (*Ceremony, error) {
+	if s.cfg.NoPasskey {
+		return nil, refuse(MethodOff)
+	}
+	options, data, err := s.webauthn.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
+	if err != nil {
+		return nil, fmt.Errorf("making a challenge: %w", err)
+	}
+	return s.putCeremony(ctx, ceremony{Purpose: purposeLogin, Data: *data}, options.Response, b, "")
+}
+
+func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Browser, userID string) (*Ceremony, error) {
+	id, err := secret.New(s.rt.rand)
+	if err != nil {
+		return nil, fmt.Errorf("naming a ceremony: %w", err)
+	}
+	c.Flow, c.BegunAt = b.Flow.Hash(), s.now()
+	started := map[string]string{purposeLogin: evLoginStarted, purposeStepUp: evLoginStarted, purposeRegister: evRegisterStarted}
+	var full bool
+	err = s.update(ctx, func(tx *txn) error {
+		n, err := tx.CountTakes(store.KindCeremony)
+		if err != nil {
+			return fmt.Errorf("counting ceremonies: %w", err)
+		}
+		if full = n >= maxPending; full {
+			return nil
+		}
+		if err := tx.Put(store.KindCeremony, id.Hash(), c, c.BegunAt.Add(ceremonyTTL)); err != nil {
+			return fmt.Errorf("storing a ceremony: %w", err)
+		}
+		if c.Purpose == purposeLogin {
+			return nil // autofill begins one per page view; the outcome is audited
+		}
+		return tx.audit(event{typ: started[c.Purpose], ok: true, client: b.Client, subject: userID})
+	})
+	if err == nil && full {
+		err = &Refusal{Reason: RateLimited, RetryAfter: time.Minute}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Ceremony{ID: id, Options: options}, nil
+}
+
+// takeCeremony spends the challenge in a commit of its own (WA-1).
+func (s *Service) takeCeremony(ctx context.Context, rawID, purpose string, b Browser) (*ceremony, error) {
+	id, ok := secret.Parse(rawID)
+	if !ok || b.Flow == "" {
+		return nil, refuse(FlowExpired)
+	}
+	var c ceremony
+	err := s.update(ctx, func(tx *txn) error {
+		c = ceremony{}
+		return tx.Take(store.KindCeremony, id.Hash(), &c)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, refuse(FlowExpired)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking the ceremony: %w", err)
+	}
+	if c.Purpose != purpose || c.Flow != b.Flow.Hash() || s.now().Sub(c.BegunAt) > ceremonyTTL || c.Data.Challenge == "" {
+		return nil, refuse(FlowExpired)
+	}
+	return &c, nil
+}
+
+// FinishPasskey ends a sign-in; body is the browser's credential as JSON.
+func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b Browser) (*SignedIn, error) {
+	if s.cfg.NoPasskey {
+		return nil, refuse(MethodOff)
+	}
+	c, err := s.takeCeremony(ctx, id, purposeLogin, b)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := s.assert(ctx, c, body, nil)
+	if err != nil {
+		return nil, s.failedLogin(ctx, err, b.Client)
+	}
+	var out *SignedIn
+	err = s.commitProof(ctx, proof, b.Client, func(tx *txn, u *store.User) (_ *Refusal, err error) {
+		out, err = s.signIn(tx, u, AMRPasskey, proof.credential.ID, b)
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// BeginStepUp asks the session's own user to confirm with a passkey.
+func (s *Service) BeginStepUp(ctx context.Context, b Browser) (*Ceremony, error) {
+	if err := b.signedIn(); err != nil {
+		return nil, err
+	}
+	var w *waUser
+	err := s.rt.store.View(ctx, func(tx store.Tx) (err error) {
+		w, err = loadWAUser(tx, b.Session.User)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(w.creds) == 0 || s.cfg.NoPasskey {
+		return nil, refuse(MethodOff)
+	}
+	options, data, err := s.webauthn.BeginLogin(w, webauthn.WithUserVerification(protocol.VerificationRequired))
+	if err != nil {
+		return nil, fmt.Errorf("making a challenge: %w", err)
+	}
+	c := ceremony{Purpose: purposeStepUp, SessionID: b.Session.Session.ID, Data: *data}
+	return s.putCeremony(ctx, c, options.Response, b, b.Session.User.ID)
+}
+
+// FinishStepUp renews the session; it never changes who.
+func (s *Service) FinishStepUp(ctx context.Context, id string, body []byte, b Browser) (Token, error) {
+	if err := b.signedIn(); err != nil {
+		return "", err
+	}
+	if s.cfg.NoPasskey {
+		return "", refuse(MethodOff)
+	}
+	c, err := s.takeCeremony(ctx, id, purposeStepUp, b)
+	if err != nil {
+		return "", err
+	}
+	if c.SessionID != b.Session.Session.ID {
+		return "", refuse(FlowExpired)
+	}
+	proof, err := s.assert(ctx, c, body, b.Session.User)
+	if err != nil {
+		return "", s.failedLogin(ctx, err, b.Client)
+	}
+	var token Token
+	err = s.commitProof(ctx, proof, b.Client, func(tx *txn, u *store.User) (*Refusal, error) {
+		live, err := s.liveSession(tx, b.Session.Session.Hash)
+		if errors.Is(err, store.ErrNotFound) {
+			return refuse(Unauthenticated), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the session: %w", err)
+		}
+		token, err = s.stepUp(tx, live.Session, AMRPasskey, proof.credential.ID)
+		return nil, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, nil
+}
+
+// proof is a verified assertion that is not yet written.
+type proof struct {
+	user       *store.User
+	credential *webauthn.Credential
+	before     []byte // the stored credential it was verified against
+}
+
+// assert verifies an assertion. Every fault of the client's is one refusal,
+// panics of parsers included (WA-11); only the store's faults are errors.
+func (s *Service) assert(ctx context.Context, c *ceremony, body []byte, only *store.User) (p *proof, err error) {
+	defer func() {
+		if recover() != nil {
+			p, err = nil, refuse(PasskeyRefused)
+		}
+	}()
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(body)
+	if err != nil {
+		return nil, refuse(PasskeyRefused)
+	}
+	var w *waUser
+	var key *store.Passkey
+	err = s.rt.store.View(ctx, func(tx store.Tx) error {
+		if key, err = tx.Passkey(parsed.RawID); err != nil {
+			return err
+		}
+		u, err := tx.User(key.UserID)
+		if err != nil {
+			return err
+		}
+		w, err = loadWAUser(tx, u)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, refuse(CredentialUnknown)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the passkey: %w", err)
+	}
+	if w.u.Disabled || only != nil && w.u.ID != only.ID {
+		return nil, refuse(PasskeyRefused)
+	}
+	var credential *webauthn.Credential
+	if only != nil {
+		credential, err = s.webauthn.ValidateLogin(w, c.Data, parsed)
+	} else {
+		_, credential, err = s.webauthn.ValidatePasskeyLogin(func(_, handle []byte) (webauthn.User, error) {
+			if !bytes.Equal(handle, w.u.Handle) { // WA-6: the handle's user owns the credential
+				return nil, errors.New("handle and credential disagree")
+			}
+			return w, nil
+		}, c.Data, parsed)
+	}
+	if err != nil {
+		return nil, refuse(PasskeyRefused)
+	}
+	if credential.Authenticator.CloneWarning { // WA-5
+		s.rt.log.Warn("the counter of a passkey went back: it may have been copied", "user", w.u.ID)
+		return nil, refuse(PasskeyRefused)
+	}
+	return &proof{user: w.u, credential: credential, before: key.Credential}, nil
+}
+
+// commitProof writes the new counter and flags and runs then, if the user and
+// the credential are still what they were when the proof was verified.
+func (s *Service) commitProof(ctx context.Context, p *proof, client Client, then func(*txn, *store.User) (*Refusal, error)) error {
+	var refusal *Refusal
+	err := s.update(ctx, func(tx *txn) error {
+		refusal = nil
+		u, err := tx.User(p.user.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("reading the user: %w", err)
+		}
+		key, kerr := tx.Passkey(p.credential.ID)
+		if kerr != nil && !errors.Is(kerr, store.ErrNotFound) {
+			return fmt.Errorf("reading the passkey: %w", kerr)
+		}
+		if err != nil || kerr != nil || u.Disabled || u.VerifiedAt.IsZero() || // EM-7
+			u.Epoch != p.user.Epoch || !bytes.Equal(key.Credential, p.before) {
+			refusal = refuse(PasskeyRefused)
+			return tx.audit(loginFailed(refusal, client))
+		}
+		if key.Credential, err = json.Marshal(p.credential); err != nil {
+			return fmt.Errorf("encoding the passkey: %w", err)
+		}
+		key.LastUsed, key.Synced = s.now(), p.credential.Flags.BackupState
+		if err := tx.PutPasskey(key); err != nil {
+			return fmt.Errorf("storing the passkey: %w", err)
+		}
+		if refusal, err = then(tx, u); err != nil {
+			return err
+		}
+		if refusal != nil {
+			return tx.audit(loginFailed(refusal, client))
+		}
+		return tx.audit(event{typ: evLoginCompleted, ok: true, client: client, subject: u.ID})
+	})
+	return orRefusal(err, refusal)
+}
+
+func (s *Service) failedLogin(ctx context.Context, cause error, client Client) error {
+	r, ok := AsRefusal(cause)
+	if !ok {
+		return cause
+	}
+	err := s.update(ctx, func(tx *txn) error { return tx.audit(loginFailed(r, client)) })
+	return errors.Join(err, cause)
+}
+
+func loginFailed(r *Refusal, client Client) event {
+	return event{typ: evLoginFailed, client: client, details: map[string]string{"why": string(r.Reason)}}
+}

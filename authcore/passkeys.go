@@ -1,0 +1,296 @@
+package authcore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// A person's own passkeys: add, rename, remove. All need a session that was
+// proved in the last 15 minutes, by a passkey where the account has one (SE-8).
+
+// Passkeys lists the user's passkeys, oldest first.
+func (s *Service) Passkeys(ctx context.Context, u *store.User) (keys []*store.Passkey, err error) {
+	err = s.rt.store.View(ctx, func(tx store.Tx) error {
+		keys, err = tx.PasskeysOf(u.ID)
+		return err
+	})
+	return keys, err
+}
+
+// MayManage says whether the session may change factors now; if not, the
+// refusal names the methods of a step-up that would do.
+func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
+	method := AMREmail
+	if len(keys) > 0 {
+		method = AMRPasskey
+	}
+	if l.SteppedUp(s.now()) && (len(keys) == 0 || l.Has(AMRPasskey)) {
+		return nil
+	}
+	return &Refusal{Reason: StepUpRequired, Methods: []string{method}}
+}
+
+// manage runs fn in a transaction after checking session and step-up inside it.
+func (s *Service) manage(ctx context.Context, l *Live, fn func(*txn, *Live, []*store.Passkey) (*Refusal, error)) error {
+	var refusal *Refusal
+	err := s.update(ctx, func(tx *txn) error {
+		refusal = nil
+		live, err := s.liveSession(tx, l.Session.Hash)
+		if errors.Is(err, store.ErrNotFound) {
+			refusal = refuse(Unauthenticated)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the session: %w", err)
+		}
+		keys, err := tx.PasskeysOf(live.User.ID)
+		if err != nil {
+			return fmt.Errorf("listing passkeys: %w", err)
+		}
+		if refusal = s.MayManage(live, keys); refusal != nil {
+			return nil
+		}
+		refusal, err = fn(tx, live, keys)
+		return err
+	})
+	return orRefusal(err, refusal)
+}
+
+// BeginAddPasskey starts the registration of a passkey.
+func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, error) {
+	if err := b.signedIn(); err != nil {
+		return nil, err
+	}
+	if s.cfg.NoPasskey {
+		return nil, refuse(MethodOff)
+	}
+	var w *waUser
+	err := s.manage(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (r *Refusal, err error) {
+		if len(keys) >= maxPasskeys {
+			return refuse(TooMany), nil
+		}
+		w, err = loadWAUser(tx, l.User)
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	options, data, err := s.webauthn.BeginRegistration(w,
+		webauthn.WithResidentKeyRequirement(protocol.ResidentKeyRequirementRequired),
+		webauthn.WithAuthenticatorSelection(protocol.AuthenticatorSelection{
+			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: protocol.ResidentKeyRequired(),
+			UserVerification: protocol.VerificationRequired,
+		}),
+		webauthn.WithExclusions(webauthn.Credentials(w.creds).CredentialDescriptors()))
+	if err != nil {
+		return nil, fmt.Errorf("making a challenge: %w", err)
+	}
+	c := ceremony{Purpose: purposeRegister, SessionID: b.Session.Session.ID, Data: *data}
+	return s.putCeremony(ctx, c, options.Response, b, b.Session.User.ID)
+}
+
+// FinishAddPasskey stores the new passkey under a name its owner may change.
+func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, name string, b Browser) (*store.Passkey, error) {
+	if err := b.signedIn(); err != nil {
+		return nil, err
+	}
+	if s.cfg.NoPasskey {
+		return nil, refuse(MethodOff)
+	}
+	c, err := s.takeCeremony(ctx, id, purposeRegister, b)
+	if err != nil {
+		return nil, err
+	}
+	if c.SessionID != b.Session.Session.ID {
+		return nil, refuse(FlowExpired)
+	}
+	cred, err := s.attest(ctx, c, body, b.Session.User)
+	if err != nil {
+		return nil, s.failedRegistration(ctx, err, b)
+	}
+	var key *store.Passkey
+	err = s.manage(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
+		if len(keys) >= maxPasskeys {
+			return refuse(TooMany), nil
+		}
+		if _, err := tx.Passkey(cred.ID); err == nil { // WA-4: unique over all users
+			return refuse(CredentialTaken), nil
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("looking for the credential: %w", err)
+		}
+		key, err = s.storePasskey(tx, l.User, cred, name)
+		if err != nil {
+			return nil, err
+		}
+		// SE-5: links, codes and tickets that were issued before are dead.
+		// Sessions stay: adding a passkey takes nothing from anybody.
+		if err := s.renewEpoch(tx, l.User); err != nil {
+			return nil, err
+		}
+		return nil, tx.audit(event{typ: evRegisterCompleted, ok: true, client: b.Client, subject: l.User.ID})
+	})
+	if err != nil {
+		return nil, s.failedRegistration(ctx, err, b)
+	}
+	return key, nil
+}
+
+func (s *Service) storePasskey(tx *txn, u *store.User, cred *webauthn.Credential, name string) (*store.Passkey, error) {
+	encoded, err := json.Marshal(cred)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the passkey: %w", err)
+	}
+	key := &store.Passkey{
+		ID: cred.ID, UserID: u.ID, Name: cleanName(name, "Passkey"), Credential: encoded, AAGUID: cred.Authenticator.AAGUID,
+		CreatedAt: s.now(), Synced: cred.Flags.BackupState, RPID: s.cfg.RPID,
+	}
+	if err := tx.PutPasskey(key); err != nil {
+		return nil, fmt.Errorf("storing the passkey: %w", err)
+	}
+	return key, nil
+}
+
+// renewEpoch kills what is pending and carries every session over.
+func (s *Service) renewEpoch(tx *txn, u *store.User) error {
+	u.Epoch++
+	all, err := tx.SessionsOf(u.ID)
+	if err != nil {
+		return fmt.Errorf("listing sessions: %w", err)
+	}
+	for _, sess := range all {
+		if sess.Epoch != u.Epoch-1 {
+			continue // dead already
+		}
+		sess.Epoch = u.Epoch
+		if err := tx.PutSession(sess); err != nil {
+			return fmt.Errorf("keeping a session: %w", err)
+		}
+	}
+	tx.users = append(tx.users, u.ID)
+	return tx.PutUser(u)
+}
+
+// attest verifies a registration. See assert.
+func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store.User) (cred *webauthn.Credential, err error) {
+	defer func() {
+		if recover() != nil {
+			cred, err = nil, refuse(PasskeyRefused)
+		}
+	}()
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(body)
+	if err != nil {
+		return nil, refuse(PasskeyRefused)
+	}
+	var w *waUser
+	if err := s.rt.store.View(ctx, func(tx store.Tx) error {
+		w, err = loadWAUser(tx, u)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if cred, err = s.webauthn.CreateCredential(w, c.Data, parsed); err != nil {
+		return nil, refuse(PasskeyRefused)
+	}
+	// Only the flags of the key remain of an attestation we did not ask for.
+	cred.Attestation = webauthn.CredentialAttestation{}
+	return cred, nil
+}
+
+func (s *Service) failedRegistration(ctx context.Context, cause error, b Browser) error {
+	r, ok := AsRefusal(cause)
+	if !ok {
+		return cause
+	}
+	err := s.update(ctx, func(tx *txn) error {
+		return tx.audit(event{typ: evRegisterFailed, client: b.Client, subject: b.Session.User.ID,
+			details: map[string]string{"why": string(r.Reason)}})
+	})
+	return errors.Join(err, cause)
+}
+
+// RenamePasskey gives an own passkey another name.
+func (s *Service) RenamePasskey(ctx context.Context, l *Live, id []byte, name string, client Client) error {
+	if name = cleanName(name, ""); name == "" {
+		return &Refusal{Reason: NameInvalid, Detail: "Give it a name of 1 to 64 characters."}
+	}
+	return s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
+		key := findPasskey(keys, id)
+		if key == nil {
+			return refuse(NotFound), nil
+		}
+		key.Name = name
+		if err := tx.PutPasskey(key); err != nil {
+			return nil, fmt.Errorf("renaming the passkey: %w", err)
+		}
+		return nil, tx.audit(event{typ: evPasskeyRenamed, ok: true, client: client, subject: l.User.ID})
+	})
+}
+
+// RemovePasskey removes an own passkey and ends every other session (SE-5,
+// SE-7). The last way in cannot be removed.
+func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client Client) error {
+	return s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
+		if findPasskey(keys, id) == nil {
+			return refuse(NotFound), nil
+		}
+		if len(keys) == 1 && s.cfg.NoEmail {
+			return &Refusal{Reason: Conflict, Detail: "This is your only way in. Add another passkey first."}, nil
+		}
+		if _, err := tx.TakePasskey(id); err != nil {
+			return nil, fmt.Errorf("removing the passkey: %w", err)
+		}
+		if bytes.Equal(l.Session.PasskeyID, id) {
+			// The proof rested on what is gone.
+			l.Session.PasskeyID = nil
+			l.Session.AMR = slices.DeleteFunc(slices.Clone(l.Session.AMR), func(m string) bool { return m == AMRPasskey })
+			if err := tx.PutSession(l.Session); err != nil {
+				return nil, fmt.Errorf("downgrading the session: %w", err)
+			}
+			tx.dead = append(tx.dead, l.Session.Hash)
+		}
+		if err := s.endAll(tx, l.User, l.Session, client, l.User.ID, "a passkey was removed"); err != nil {
+			return nil, err
+		}
+		return nil, tx.audit(event{typ: evPasskeyRemoved, ok: true, client: client, subject: l.User.ID})
+	})
+}
+
+func findPasskey(keys []*store.Passkey, id []byte) *store.Passkey {
+	for _, k := range keys {
+		if bytes.Equal(k.ID, id) {
+			return k
+		}
+	}
+	return nil
+}
+
+// cleanName bounds a label that a person chose.
+func cleanName(s, fallback string) string {
+	s = strings.TrimSpace(capText(s, maxName))
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// NotNow lets the offer of a passkey rest for a while.
+func (s *Service) NotNow(ctx context.Context, l *Live) error {
+	return s.update(ctx, func(tx *txn) error {
+		u, err := tx.User(l.User.ID)
+		if err != nil {
+			return fmt.Errorf("reading the user: %w", err)
+		}
+		u.NotNowUntil = s.now().Add(notNow)
+		return tx.PutUser(u)
+	})
+}

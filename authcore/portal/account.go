@@ -1,0 +1,191 @@
+package portal
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/useragent"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// notice is what the account page says was just done.
+func notice(done string) string {
+	switch done {
+	case "confirmed":
+		return "Thank you, that was you. Go on with what you wanted to do."
+	case "passkey-added":
+		return "Passkey added. Next time you can sign in with it."
+	case "passkey-renamed":
+		return "Passkey renamed."
+	case "passkey-removed":
+		return "Passkey removed. All other browsers and apps were signed out."
+	case "session-revoked":
+		return "That browser is signed out."
+	}
+	return ""
+}
+
+func (h *Handler) getAccount(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	p, err := h.begin(w, b, "Your account", trip{})
+	if err != nil {
+		return err
+	}
+	p.Notice = notice(one(r.URL.Query(), "done"))
+	return h.account(w, r, b, http.StatusOK, p)
+}
+
+func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Browser, status int, p Page) error {
+	u := b.Session.User
+	keys, err := h.svc.Passkeys(r.Context(), u)
+	if err != nil {
+		return err
+	}
+	devices, err := h.svc.Devices(r.Context(), u, b.Session.Session)
+	if err != nil {
+		return err
+	}
+	page := accountPage{
+		Page: p, Name: u.DisplayName, Groups: u.Groups,
+		Signal: passkeySignal{RPID: h.svc.Config().RPID, UserHandle: base64.RawURLEncoding.EncodeToString(u.Handle)},
+	}
+	for _, k := range keys {
+		id := base64.RawURLEncoding.EncodeToString(k.ID)
+		page.Passkeys = append(page.Passkeys, accountPasskey{
+			ID: id, Name: k.Name, Created: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
+			Last: len(keys) == 1 && h.svc.Config().NoEmail,
+		})
+		page.Signal.Credentials = append(page.Signal.Credentials, id)
+	}
+	for _, d := range devices {
+		page.Sessions = append(page.Sessions, h.sessionRow(&d))
+	}
+	slices.SortStableFunc(page.Sessions, func(a, b accountSession) int { return rank(a) - rank(b) })
+	h.render(w, r, status, page)
+	return nil
+}
+
+// rank puts this browser first.
+func rank(s accountSession) int {
+	if s.Current {
+		return 0
+	}
+	return 1
+}
+
+func (h *Handler) sessionRow(d *authcore.Device) accountSession {
+	s := d.Session
+	row := accountSession{
+		ID: s.ID, Device: useragent.Describe(s.UserAgent), IP: s.IP, SignedIn: s.CreatedAt, LastSeen: s.LastSeen,
+		Current: d.Current, Apps: d.Apps,
+	}
+	if s.Kind == store.APISession {
+		row.Device = s.ClientID
+		if c := h.svc.Client(s.ClientID); c != nil {
+			row.Device = c.Title
+		}
+	}
+	return row
+}
+
+// accountForm reads a form of the account page and runs act. What the person
+// can mend is said on the page itself.
+func (h *Handler) accountForm(w http.ResponseWriter, r *http.Request, b *authcore.Browser, done string, act func(f map[string]string) error, fields ...string) error {
+	f, err := h.form(r, b, fields...)
+	if err != nil {
+		return err
+	}
+	err = act(f)
+	if err == nil {
+		h.see(w, "/account?done="+done)
+		return nil
+	}
+	ref, _ := authcore.AsRefusal(err)
+	if ref == nil || wantsProblem(r) || !slices.Contains([]authcore.Reason{authcore.NameInvalid, authcore.NotFound, authcore.Conflict}, ref.Reason) {
+		return err
+	}
+	m, _ := h.resolve(r, err)
+	p, err := h.begin(w, b, "Your account", trip{})
+	if err != nil {
+		return err
+	}
+	p.Error = m.what + " " + m.next
+	return h.account(w, r, b, m.status, p)
+}
+
+// passkeyID reads a path segment; what is none of ours names nothing.
+func passkeyID(r *http.Request) ([]byte, error) {
+	id, err := base64.RawURLEncoding.Strict().DecodeString(r.PathValue("id"))
+	if err != nil || len(id) == 0 {
+		return nil, &authcore.Refusal{Reason: authcore.NotFound}
+	}
+	return id, nil
+}
+
+func (h *Handler) postRename(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	return h.accountForm(w, r, b, "passkey-renamed", func(f map[string]string) error {
+		id, err := passkeyID(r)
+		if err != nil {
+			return err
+		}
+		return h.svc.RenamePasskey(r.Context(), b.Session, id, f["name"], b.Client)
+	}, "name", "to")
+}
+
+func (h *Handler) postRemove(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	return h.accountForm(w, r, b, "passkey-removed", func(map[string]string) error {
+		id, err := passkeyID(r)
+		if err != nil {
+			return err
+		}
+		return h.svc.RemovePasskey(r.Context(), b.Session, id, b.Client)
+	}, "to")
+}
+
+func (h *Handler) postRevoke(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	return h.accountForm(w, r, b, "session-revoked", func(map[string]string) error {
+		return h.svc.RevokeDevice(r.Context(), b.Session.User, r.PathValue("id"), b.Client)
+	}, "to")
+}
+
+func (h *Handler) postRevokeAll(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	if _, err := h.form(r, b, "to"); err != nil {
+		return err
+	}
+	if err := h.svc.SignOutScope(r.Context(), b.Session, "all", b.Client); err != nil {
+		return err
+	}
+	h.forget(w)
+	h.see(w, "/signed-out")
+	return nil
+}
+
+func (h *Handler) postAddOptions(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	if err := h.script(r, b, &nothing{}); err != nil {
+		return err
+	}
+	c, err := h.svc.BeginAddPasskey(r.Context(), *b)
+	if err != nil {
+		return err
+	}
+	writeCeremony(w, c)
+	return nil
+}
+
+func (h *Handler) postAdd(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	var a answerDoc
+	if err := h.script(r, b, &a); err != nil {
+		return err
+	}
+	_, err := h.svc.FinishAddPasskey(r.Context(), a.Flow, a.Credential, useragent.Describe(r.UserAgent()), *b)
+	if err != nil {
+		return err
+	}
+	next := h.svc.Base() + "/account?done=passkey-added"
+	if t := h.trip(a.To); t.app != nil {
+		next = h.next(t.sealed, false)
+	}
+	writeJSON(w, http.StatusOK, goOn{next})
+	return nil
+}

@@ -1,0 +1,317 @@
+package portal
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// The JSON API (DESIGN §7): no cookies, one bearer token, problem documents.
+func (h *Handler) routeAPI() {
+	for pattern, fn := range map[string]apiHandler{
+		"POST /api/login/email":        h.apiLoginEmail,
+		"POST /api/login/email/verify": h.apiLoginVerify,
+		"POST /api/token/refresh":      h.apiRefresh,
+		"POST /api/logout":             h.apiLogout,
+		"GET /api/me":                  h.apiMe,
+		"GET /api/sessions":            h.apiSessions,
+		"DELETE /api/sessions/{id}":    h.apiSessionRevoke,
+	} {
+		_, path, _ := strings.Cut(pattern, " ")
+		h.portal.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			h.cors(w, r)
+			if err := fn(w, r); err != nil {
+				h.apiRefused(w, r, err)
+			}
+		})
+		if !slices.Contains(h.preflights, path) {
+			h.preflights = append(h.preflights, path)
+			h.portal.HandleFunc("OPTIONS "+path, h.preflight)
+		}
+	}
+}
+
+type apiHandler func(http.ResponseWriter, *http.Request) error
+
+// apiRefused answers a problem whatever the client looks like.
+func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) {
+	m, ref := h.resolve(r, err)
+	p := problem{Title: m.title, Detail: m.what + " " + m.next, Code: m.code}
+	if ref != nil {
+		p.Methods = ref.Methods
+		if ref.RetryAfter > 0 {
+			w.Header().Set("Retry-After", itoa(seconds(ref.RetryAfter)))
+		}
+	}
+	if m.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	h.writeProblem(w, r, m.status, p)
+}
+
+// cors lets scripts of a configured client read the answer. The list is exact,
+// "null" is never on it, and credentials are never allowed (CS-2).
+func (h *Handler) cors(w http.ResponseWriter, r *http.Request) bool {
+	w.Header().Add("Vary", "Origin")
+	origin := r.Header["Origin"]
+	if len(origin) != 1 {
+		return false
+	}
+	for _, c := range h.svc.Config().Clients {
+		for _, o := range c.Origins {
+			if o == origin[0] {
+				w.Header().Set("Access-Control-Allow-Origin", origin[0])
+				w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+				w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+	if h.cors(w, r) {
+		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		w.Header().Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// apiLoginEmail starts a sign-in; the answer is the same for everybody (EN).
+func (h *Handler) apiLoginEmail(w http.ResponseWriter, r *http.Request) error {
+	if err := h.allow(r); err != nil {
+		return err
+	}
+	var in struct {
+		Email    string `json:"email"`
+		ClientID string `json:"client_id,omitempty"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	client, err := h.apiClient(in.ClientID)
+	if err != nil {
+		return err
+	}
+	got, err := h.svc.StartEmail(r.Context(), authcore.StartEmail{
+		Address: in.Email, Client: client, Browser: authcore.Browser{Client: h.client(r)},
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusAccepted, struct {
+		Flow        string `json:"flow"`
+		ExpiresIn   int    `json:"expires_in"`
+		ResendAfter int    `json:"resend_after"`
+		CodeLength  int    `json:"code_length"`
+	}{got.Flow.Reveal(), seconds(got.ExpiresIn), seconds(got.ResendAfter), 8})
+	return nil
+}
+
+func (h *Handler) apiClient(id string) (*authcore.APIClient, error) {
+	if len(h.svc.Config().Clients) == 0 {
+		return nil, &authcore.Refusal{Reason: authcore.MethodOff}
+	}
+	if c := h.svc.Client(id); c != nil {
+		return c, nil
+	}
+	return nil, &authcore.Refusal{Reason: authcore.ClientUnknown}
+}
+
+func (h *Handler) apiLoginVerify(w http.ResponseWriter, r *http.Request) error {
+	if err := h.allow(r); err != nil {
+		return err
+	}
+	var in struct {
+		Flow string `json:"flow"`
+		Code string `json:"code"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	flow, ok := authcore.ParseToken(in.Flow)
+	if !ok {
+		return &authcore.Refusal{Reason: authcore.FlowExpired}
+	}
+	got, err := h.svc.VerifyAPICode(r.Context(), flow, in.Code, h.client(r))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, tokensJSON(got))
+	return nil
+}
+
+func (h *Handler) apiRefresh(w http.ResponseWriter, r *http.Request) error {
+	if err := h.allow(r); err != nil {
+		return err
+	}
+	var in struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	got, err := h.svc.Refresh(r.Context(), in.RefreshToken, h.client(r))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, tokensJSON(got))
+	return nil
+}
+
+// tokensDoc is "tokens" of DESIGN §7.
+type tokensDoc struct {
+	AccessToken  string   `json:"access_token"`
+	TokenType    string   `json:"token_type"`
+	ExpiresIn    int      `json:"expires_in"`
+	RefreshToken string   `json:"refresh_token"`
+	SessionToken string   `json:"session_token"`
+	SessionID    string   `json:"session_id"`
+	User         userDoc  `json:"user"`
+	AMR          []string `json:"amr"`
+	AuthTime     int64    `json:"auth_time"`
+}
+
+func tokensJSON(t *authcore.Tokens) tokensDoc {
+	return tokensDoc{
+		AccessToken: t.Access, TokenType: "Bearer", ExpiresIn: seconds(t.ExpiresIn), RefreshToken: t.Refresh.Reveal(),
+		SessionToken: t.SessionToken.Reveal(), SessionID: t.Session.ID, User: docOf(t.User), AMR: t.Session.AMR, AuthTime: t.Session.AuthTime.Unix(),
+	}
+}
+
+func docOf(u *store.User) userDoc { return userJSON(u.ID, u.Name, u.Email, u.DisplayName, u.Groups) }
+
+// bearer reads the one Authorization header.
+func bearer(r *http.Request) (string, bool) {
+	v := r.Header["Authorization"]
+	if len(v) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(v[0], " ")
+	return token, ok && strings.EqualFold(scheme, "Bearer")
+}
+
+// session is the API session of the request; a cookie is never one (AD-1).
+func (h *Handler) session(r *http.Request) (*authcore.Live, error) {
+	token, ok := bearer(r)
+	if !ok {
+		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
+	}
+	l, err := h.svc.APISession(r.Context(), token)
+	if err == nil && l == nil {
+		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
+	}
+	return l, err
+}
+
+func (h *Handler) apiMe(w http.ResponseWriter, r *http.Request) error {
+	token, ok := bearer(r)
+	if !ok {
+		return &authcore.Refusal{Reason: authcore.Unauthenticated}
+	}
+	l, err := h.svc.APISession(r.Context(), token)
+	if err == nil && l == nil {
+		l, err = h.svc.AccessUser(r.Context(), token)
+	}
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		return &authcore.Refusal{Reason: authcore.Unauthenticated}
+	}
+	writeJSON(w, http.StatusOK, docOf(l.User))
+	return nil
+}
+
+func (h *Handler) apiLogout(w http.ResponseWriter, r *http.Request) error {
+	l, err := h.session(r)
+	if err != nil {
+		return err
+	}
+	in := struct {
+		Scope string `json:"scope,omitempty"`
+	}{"this"}
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"this", "others", "all"}, in.Scope) {
+		return errJSON
+	}
+	if err := h.svc.SignOutScope(r.Context(), l, in.Scope, h.client(r)); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// sessionDoc is one device in a list.
+type sessionDoc struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	ClientID  string    `json:"client_id,omitempty"`
+	IP        string    `json:"ip"`
+	UserAgent string    `json:"user_agent"`
+	CreatedAt time.Time `json:"created_at"`
+	LastSeen  time.Time `json:"last_seen"`
+	AMR       []string  `json:"amr"`
+	Apps      []string  `json:"apps"`
+	Current   bool      `json:"current"`
+}
+
+func (h *Handler) apiSessions(w http.ResponseWriter, r *http.Request) error {
+	l, err := h.session(r)
+	if err != nil {
+		return err
+	}
+	devices, err := h.svc.Devices(r.Context(), l.User, l.Session)
+	if err != nil {
+		return err
+	}
+	items := []sessionDoc{}
+	for _, d := range devices {
+		s := d.Session
+		apps := d.Apps
+		if apps == nil {
+			apps = []string{}
+		}
+		items = append(items, sessionDoc{s.ID, string(s.Kind), s.ClientID, s.IP, s.UserAgent, s.CreatedAt, s.LastSeen, s.AMR, apps, d.Current})
+	}
+	writeJSON(w, http.StatusOK, listDoc{Items: items})
+	return nil
+}
+
+// listDoc is how lists answer; next_cursor is empty on the last page.
+type listDoc struct {
+	Items      any    `json:"items"`
+	NextCursor string `json:"next_cursor"`
+}
+
+func (h *Handler) apiSessionRevoke(w http.ResponseWriter, r *http.Request) error {
+	l, err := h.session(r)
+	if err != nil {
+		return err
+	}
+	if err := h.svc.RevokeDevice(r.Context(), l.User, r.PathValue("id"), h.client(r)); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// wellKnownKeys serves the JWKS: any service may verify our tokens offline.
+func (h *Handler) wellKnownKeys(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	w.WriteHeader(http.StatusOK)
+	_ = json.NewEncoder(w).Encode(h.svc.JWKS())
+}

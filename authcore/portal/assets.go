@@ -1,0 +1,162 @@
+package portal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+// maxLogo bounds a logo: every visitor loads it.
+const maxLogo = 128 << 10
+
+// assetTypes are the kinds of file we serve; the type never comes from content.
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".png": "image/png",
+	".svg": "image/svg+xml",
+}
+
+// moduleImport is how our scripts name each other; the hashed name goes in.
+var moduleImport = regexp.MustCompile(`from "\./([a-z]+\.js)"`)
+
+// assets are the static files under their hashed names. A name holds a hash of
+// its content, so an answer may be kept for ever.
+type assets struct {
+	source map[string][]byte // by plain name, before hashing
+	hashed map[string]string // plain name → hashed name
+	served map[string][]byte // by hashed name
+}
+
+// newAssets takes the embedded files and the brand's colour and logo.
+func newAssets(b Brand) (*assets, error) {
+	a := &assets{source: map[string][]byte{}, hashed: map[string]string{}, served: map[string][]byte{}}
+	files, err := fs.Glob(assetFiles, "assets/*")
+	if err != nil {
+		return nil, fmt.Errorf("listing assets: %w", err)
+	}
+	for _, file := range files {
+		content, err := assetFiles.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading asset: %w", err)
+		}
+		a.source[path.Base(file)] = content
+	}
+	if err := a.addBrand(b); err != nil {
+		return nil, err
+	}
+	for name := range a.source {
+		if _, err := a.name(name); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// addBrand brings the accent into stylesheet and icon, and the logo in.
+func (a *assets) addBrand(b Brand) error {
+	accent := b.Accent
+	if accent == "" {
+		accent = DefaultAccent
+	}
+	rules, err := accentRules(accent)
+	if err != nil {
+		return fmt.Errorf("reading the brand's accent: %w", err)
+	}
+	a.source["style.css"] = append(bytes.Clone(a.source["style.css"]), rules...)
+	a.source["icon.svg"] = bytes.ReplaceAll(a.source["icon.svg"], []byte(DefaultAccent), []byte(accent))
+	if b.Logo == "" {
+		return nil
+	}
+	name, content, err := readLogo(b.Logo)
+	if err != nil {
+		return fmt.Errorf("reading the brand's logo: %w", err)
+	}
+	a.source[name] = content
+	return nil
+}
+
+// readLogo loads an SVG or PNG file and checks that it is what its name says.
+func readLogo(file string) (name string, content []byte, err error) {
+	name = "logo" + strings.ToLower(path.Ext(file))
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxLogo {
+		return "", nil, fmt.Errorf("%s is not a file of at most %d KiB", file, maxLogo>>10)
+	}
+	if content, err = os.ReadFile(file); err != nil {
+		return "", nil, err
+	}
+	switch {
+	case name == "logo.svg" && bytes.Contains(content, []byte("<svg")):
+	case name == "logo.png" && bytes.HasPrefix(content, []byte("\x89PNG\r\n\x1a\n")):
+	default:
+		return "", nil, fmt.Errorf("%s is neither an SVG nor a PNG image", file)
+	}
+	return name, content, nil
+}
+
+// name returns an asset's hashed name. What a script imports is hashed first,
+// so a change anywhere gives new names all the way up.
+func (a *assets) name(plain string) (string, error) {
+	if hashed, ok := a.hashed[plain]; ok {
+		return hashed, nil
+	}
+	content, ok := a.source[plain]
+	if !ok {
+		return "", fmt.Errorf("no asset is called %q", plain)
+	}
+	a.hashed[plain] = plain // an import cycle ends here; tests forbid it
+	for _, m := range moduleImport.FindAllSubmatch(content, -1) {
+		dep, err := a.name(string(m[1]))
+		if err != nil {
+			return "", fmt.Errorf("resolving %s: %w", plain, err)
+		}
+		content = bytes.ReplaceAll(content, m[0], []byte(`from "./`+dep+`"`))
+	}
+	sum := sha256.Sum256(content)
+	ext := path.Ext(plain)
+	hashed := strings.TrimSuffix(plain, ext) + "." + hex.EncodeToString(sum[:6]) + ext
+	a.hashed[plain], a.served[hashed] = hashed, content
+	return hashed, nil
+}
+
+// logo is the logo's hashed name, empty without one.
+func (a *assets) logo() string {
+	if name, ok := a.hashed["logo.svg"]; ok {
+		return name
+	}
+	return a.hashed["logo.png"]
+}
+
+// serve answers GET and HEAD for one asset by its hashed name.
+func (a *assets) serve(w http.ResponseWriter, name string, secure bool) {
+	h := w.Header()
+	dataHeaders(h, secure)
+	content, ok := a.served[name]
+	if !ok {
+		http.Error(w, "There is no such file.", http.StatusNotFound)
+		return
+	}
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Content-Type", assetTypes[path.Ext(name)])
+	if path.Ext(name) == ".svg" {
+		// A logo is the operator's file, not ours: opened by itself it may draw
+		// and nothing else. Editors write style attributes into SVG files.
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	}
+	_, _ = w.Write(content) // a client that went away needs no answer
+}

@@ -1,0 +1,58 @@
+// The landing page of a mailed link or an invitation. The secret is in the
+// fragment, which no server sees: it leaves the address bar first, then is shown
+// to the server without being spent, and is spent by a press only (ML-4, ML-5, ML-7).
+
+import { Problem, go, localTime, onPress, post } from "./page.js";
+
+const secret = location.hash.slice(1);
+history.replaceState(null, "", location.pathname);
+
+const root = /** @type {HTMLElement} */ (document.getElementById("mailed"));
+const path = root.dataset.path ?? "";
+
+/** Fills every place that shows a value. @param {string} name @param {string} text */
+function fill(name, text) {
+  for (const place of root.querySelectorAll(`[data-fill="${name}"]`)) place.textContent = text;
+}
+
+/** Shows one state of the page and moves on to its heading. @param {string} state */
+function enter(state) {
+  for (const section of root.querySelectorAll("section")) section.hidden = section.dataset.state !== state;
+  /** @type {HTMLElement | null} */ (root.querySelector(`[data-state="${state}"] h1`))?.focus();
+}
+
+async function open() {
+  if (!secret) {
+    throw new Problem("The address holds no secret any more, perhaps because the page was reloaded. Open the link in your mail again.", "");
+  }
+  const about = await post(`${path}/peek`, { token: secret });
+  fill("email", about.email);
+  fill("device", about.device ?? "");
+  fill("requested_at", about.requested_at ? `on ${localTime(about.requested_at)}` : "");
+  fill("current_user", about.current_user ?? "");
+  for (const warning of root.querySelectorAll("[data-other]")) {
+    /** @type {HTMLElement} */ (warning).hidden = !about.current_user || about.current_user === about.email;
+  }
+  enter(about.same_browser === false && root.querySelector('[data-state="elsewhere"]') ? "elsewhere" : "here");
+}
+
+/** Says why there is nothing to press any more. @param {unknown} error */
+function fail(error) {
+  fill("problem", error instanceof Problem ? error.message : "Something went wrong. Open the link in your mail again.");
+  enter("failed");
+}
+
+async function spend() {
+  go((await post(path, { token: secret })).next);
+}
+
+/** A press that never arrived may be repeated. @param {unknown} error */
+function refused(error) {
+  if (error instanceof Problem && ["UNREACHABLE", "RATE_LIMITED", "UNAVAILABLE"].includes(error.code)) return error.message;
+  fail(error);
+  return "";
+}
+
+for (const button of root.querySelectorAll("button")) onPress(button, spend, refused);
+for (const part of root.querySelectorAll(".script")) /** @type {HTMLElement} */ (part).hidden = false;
+open().catch(fail);

@@ -1,0 +1,111 @@
+// What every page's script shares: talking to the server, the alert line, local
+// times, and the #fragment that the person had on the app.
+
+const { base = "", token = "", to = "" } = document.body.dataset;
+
+/** Sealed return state, handed back as it came. */
+export const returnTo = to;
+
+/** A refusal, in words for the person and a code for scripts. */
+export class Problem extends Error {
+  /** @param {string} detail @param {string} code */
+  constructor(detail, code) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+/**
+ * Sends JSON to a path of ours and returns the answer.
+ * @param {string} path @param {object} body @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function post(path, body, signal) {
+  let response;
+  try {
+    response = await fetch(base + path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Form-Token": token },
+      body: JSON.stringify(body),
+      referrerPolicy: "same-origin", // so that Origin is sent from no-referrer pages too
+      redirect: "error",
+      signal,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem("The server could not be reached. Check your connection and try again.", "UNREACHABLE");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw new Problem(answer.detail || answer.title || "Something went wrong. Please try again.", answer.code || "");
+}
+
+/** Shows a sentence in the page's alert line; empty clears it. @param {string} text */
+export function alertText(text) {
+  element("alert").textContent = text;
+}
+
+/** @param {string} id */
+export function element(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`#${id} is missing`);
+  return found;
+}
+
+/** @param {string} id @param {boolean} [shown] */
+export function show(id, shown = true) {
+  const found = document.getElementById(id);
+  if (found) found.hidden = !shown;
+}
+
+/**
+ * Runs a press of a button: once at a time, refusals go to the alert line.
+ * @param {HTMLElement} button @param {() => Promise<void>} work @param {(error: unknown) => string} explain
+ */
+export function onPress(button, work, explain) {
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    alertText("");
+    try {
+      await work();
+    } catch (error) {
+      alertText(explain(error));
+    }
+    button.removeAttribute("aria-busy");
+  });
+}
+
+/** Goes on to a page that the server named, with the app's fragment. @param {string} next */
+export function go(next) {
+  const url = new URL(next, location.href);
+  if (url.protocol !== "https:" && url.protocol !== "http:") throw new Error("not a page");
+  if (!url.hash) url.hash = location.hash;
+  location.assign(url.href);
+}
+
+/**
+ * Hands the app's #fragment on through forms and links: browsers carry it over
+ * redirects, but a form's own address has none.
+ */
+export function carryFragment() {
+  if (!location.hash) return;
+  for (const form of document.querySelectorAll("form[data-fragment]")) {
+    form.setAttribute("action", form.getAttribute("action") + location.hash);
+  }
+  for (const link of document.querySelectorAll("a[data-fragment]")) {
+    link.setAttribute("href", link.getAttribute("href") + location.hash);
+  }
+}
+
+/** A moment in the person's own time zone and the page's language. @param {string} iso */
+export function localTime(iso) {
+  const { lang } = document.documentElement;
+  const locale = navigator.languages.find((l) => l.startsWith(lang)) ?? lang; // en-GB reads an English page its way
+  return new Date(iso).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
+}
+
+/** Rewrites the page's times, which the server gives in UTC. */
+export function localTimes() {
+  for (const time of document.querySelectorAll("time")) time.textContent = localTime(time.dateTime);
+}

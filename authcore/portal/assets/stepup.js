@@ -1,0 +1,19 @@
+// A fresh proof by passkey for somebody who is signed in.
+
+import { carryFragment, element, go, onPress, post, returnTo, show } from "./page.js";
+import { explain, get, supported } from "./passkey.js";
+
+async function confirm() {
+  const { flow, publicKey } = await post("/login/step-up/passkey/options", {});
+  const credential = await get(publicKey);
+  go((await post("/login/step-up/passkey", { flow, credential, to: returnTo })).next);
+}
+
+carryFragment();
+if (!supported) {
+  document.getElementById("passkey")?.remove();
+  show("unsupported");
+} else if (document.getElementById("passkey")) {
+  show("passkey");
+  onPress(element("passkey-button"), confirm, (error) => explain(error, "No passkey was used. Try again when you are ready."));
+}

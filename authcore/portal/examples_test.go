@@ -1,0 +1,76 @@
+package portal
+
+import "time"
+
+// example is a page as a person may meet it.
+type example struct {
+	name string
+	view view
+}
+
+// examples returns every page in every state that changes its shape.
+func examples(r *renderer) []example {
+	at := time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC)
+	base := func(title string) Page {
+		p := r.page("", title)
+		p.FormToken, p.To, p.App, p.Secure = "f0rm-t0ken", "sealed.state", "https://wiki.example.com", true
+		return p
+	}
+	signedIn := func(title string) Page {
+		p := base(title)
+		p.SignedInAs = "ada@example.com"
+		return p
+	}
+	failed := func(p Page, text string) Page { p.Error = text; return p }
+	alone := func(p Page) Page { p.Standalone, p.Base = true, "/.auth"; return p }
+	login := base("Sign in")
+	const email = "ada@example.com"
+	out := []example{
+		{"login", loginPage{Page: login, Passkey: true, Mail: true}},
+		{"login-error", loginPage{Page: failed(login, "That is not an e-mail address we can use. Check it and try again."), Passkey: true, Mail: true}},
+		{"login-mail-only", loginPage{Page: login, Mail: true, Email: email}},
+		{"login-passkey-only", loginPage{Page: login, Passkey: true}},
+		{"code", codePage{Page: base("Check your mail"), Email: email, Minutes: 10, Wait: 30}},
+		{"code-error", codePage{Page: failed(base("Check your mail"), "That is not the code of the newest mail. Check it and try again."), Email: email, Minutes: 10}},
+		{"code-spent", codePage{Page: failed(base("Check your mail"), "That was wrong five times, so the code is no longer good. Ask for a new mail."), Email: email, Minutes: 10, Spent: true}},
+		{"link", linkPage{Page: base("Sign in")}},
+		{"invite", invitePage{Page: base("Invitation")}},
+		{"offer", offerPage{Page: signedIn("Use a passkey")}},
+		{"stepup", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true, Cancel: "/account"}},
+		{"stepup-mail", stepUpPage{Page: signedIn("Confirm it’s you"), Mail: true, Cancel: "/account"}},
+		{"account", exampleAccount(signedIn("Your account"), at)},
+		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", SignedIn: at, LastSeen: at, Current: true}}}},
+		{"signedout", signedOutPage{Page: base("Signed out")}},
+		{"signedout-app", signedOutPage{Page: signedIn("Signed out")}},
+		{"denied", deniedPage{Page: signedIn("Not open to you"), Rule: "Caddyfile:17", RequestID: "req_7f3a91c2"}},
+		{"denied-standalone", deniedPage{Page: alone(signedIn("Not open to you")), RequestID: "req_7f3a91c2"}},
+		{"error", errorPage{Page: base("The database cannot be written"), What: "The server could not store your sign-in, so nothing has changed.", Next: "Wait a minute and try again. If it stays, tell the person who runs this server.", Action: action{Label: "Try again", URL: "/login"}, RequestID: "req_7f3a91c2"}},
+		{"error-standalone", errorPage{Page: alone(base("Your session has ended")), What: "What you sent was not passed on, and this tab still holds it.", Next: "Sign in in a new tab, then come back here and reload.", Action: action{Label: "Sign in in a new tab", URL: "/.auth/start?rd=/", NewTab: true}}},
+		{"unconfigured", unconfiguredPage{Page: alone(base("Not set up")), RequestID: "req_7f3a91c2"}},
+		{"cookie", cookiePage{Page: base("Cookie missing")}},
+	}
+	for _, cause := range []bounceCause{"", bounceCookie, bounceScheme, bounceHost, bounceClock} {
+		out = append(out, example{"bounces-" + string(cause), bouncesPage{
+			Page: alone(base("Sign-in keeps coming back")), Cause: cause, Expected: "https://wiki.example.com",
+			Seen: "http://wiki.example.com", Retry: "/", RequestID: "req_7f3a91c2",
+		}})
+	}
+	return out
+}
+
+func exampleAccount(p Page, at time.Time) accountPage {
+	p.Notice = "Passkey added. Next time you can sign in with it."
+	return accountPage{
+		Page: p, Name: "Ada Lovelace", Groups: []string{"staff", "wiki-editors"},
+		Passkeys: []accountPasskey{
+			{ID: "pk1", Name: "iCloud Keychain", Created: at.AddDate(0, -3, 0), LastUsed: at, Synced: true},
+			{ID: "pk2", Name: "YubiKey 5C (desk drawer, second one)", Created: at.AddDate(0, -1, 0)},
+			{ID: "pk3", Name: "Windows Hello", Created: at.AddDate(0, -1, 0), Last: true},
+		},
+		Sessions: []accountSession{
+			{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", SignedIn: at, LastSeen: at, Current: true, Apps: []string{"wiki.example.com", "app.example.com"}},
+			{ID: "s2", Device: "Firefox on Linux", IP: "2001:db8:85a3::8a2e:370:7334", SignedIn: at.Add(-50 * time.Hour), LastSeen: at.Add(-2 * time.Hour)},
+		},
+		Signal: passkeySignal{RPID: "auth.example.com", UserHandle: "dXNlcg", Credentials: []string{"YQ", "Yg"}},
+	}
+}

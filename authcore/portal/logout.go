@@ -1,0 +1,75 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
+
+// postLogout ends the root session and its children. Apps carry its form, so
+// it asks for the origin and for nothing that only our pages know (CS-1).
+func (h *Handler) postLogout(w http.ResponseWriter, r *http.Request) error {
+	if !authcore.SameOrigin(r.Header, h.svc.Portal()) {
+		return errCross
+	}
+	b, err := h.browser(r)
+	if err != nil {
+		return err
+	}
+	if b.Session == nil {
+		if err := h.allow(r); err != nil {
+			return err
+		}
+	}
+	f := map[string]string{}
+	if len(r.Header["Content-Type"]) > 0 {
+		if f, err = readForm(r, []string{"token", "to", "switch"}); err != nil {
+			return err
+		}
+	}
+	if b.Session != nil {
+		if err := h.svc.SignOut(r.Context(), b.Session, b.Client); err != nil {
+			return err
+		}
+	}
+	h.forget(w)
+	page := "/signed-out"
+	if f["switch"] == "1" {
+		page = "/login"
+	}
+	h.see(w, page+h.trip(f["to"]).query())
+	return nil
+}
+
+// forget makes the browser drop the session, what it had begun, and every page
+// it has seen here (SE-4). The device cookie stays: it opens nothing.
+func (h *Handler) forget(w http.ResponseWriter) {
+	o := h.svc.Portal()
+	http.SetCookie(w, h.svc.ClearCookie(o, h.svc.SessionCookie(o)))
+	http.SetCookie(w, h.svc.ClearCookie(o, h.svc.FlowCookie(o)))
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+}
+
+// getSignedOut follows a sign-out here or on an app host. The app's name comes
+// from configuration; the query only chooses.
+func (h *Handler) getSignedOut(w http.ResponseWriter, r *http.Request) error {
+	b, err := h.browser(r)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	app := h.svc.App(one(q, "app"))
+	if b.Session != nil && app == nil {
+		h.see(w, "/account")
+		return nil
+	}
+	p, err := h.begin(w, &b, "Signed out", h.trip(one(q, "to")))
+	if err != nil {
+		return err
+	}
+	if app != nil {
+		p.App = app.Origin.String()
+	}
+	h.render(w, r, http.StatusOK, signedOutPage{p})
+	return nil
+}

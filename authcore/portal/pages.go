@@ -1,0 +1,206 @@
+// Package portal serves what a person sees of sign-in: the login, code, link,
+// step-up and account pages, and the JSON that their scripts speak.
+//
+// A page is a struct here and a template of the same name in templates/:
+// loginPage is rendered by templates/login.html. Handlers fill the struct and
+// hand it to [renderer.render]; nothing else writes HTML. Scripts are an
+// improvement everywhere but for passkeys and mailed links, which need one.
+package portal
+
+import (
+	"net/url"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Page is what every template gets. Handlers start from [renderer.page].
+type Page struct {
+	Brand      PageBrand
+	Lang       string // BCP 47 tag of the texts
+	Base       string // "" at the portal, "/.auth" on an app's host; goes before every path
+	Title      string // without the brand's name
+	FormToken  string // binds forms and script calls to this browser (CS-1)
+	To         string // sealed return state, opaque here (RD-3); empty: the account page
+	App        string // configured origin the person came from; empty: none. The CSP lets forms end there
+	Portal     string // configured origin of the portal, on a page of an app's host: forms end there too; otherwise empty
+	SignedInAs string // e-mail address of this browser's session; empty: nobody
+	Error      string // one fixed sentence: what is wrong and what to do
+	Notice     string // one fixed sentence: what was just done
+	Secure     bool   // the configured origin is https: HSTS is sent
+	Standalone bool   // the stylesheet stands in the page: for hosts that serve no assets (DESIGN 4.2)
+}
+
+// PageBrand is the operator's name and logo as a template needs them.
+type PageBrand struct {
+	Name string
+	Logo string // asset name; empty: the name's initial stands in
+}
+
+// Initial is the first letter of the name, drawn where no logo is configured.
+func (b PageBrand) Initial() string {
+	r, _ := utf8.DecodeRuneInString(b.Name)
+	return string(unicode.ToUpper(r))
+}
+
+// AppHost is the host of the app the person came from, for display.
+func (p Page) AppHost() string {
+	u, err := url.Parse(p.App)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func (p Page) shared() Page { return p }
+
+// view is a page with the template that shows it.
+type view interface {
+	shared() Page
+	template() string
+}
+
+// loginPage starts a sign-in: passkey first, e-mail beside it.
+type loginPage struct {
+	Page
+	Email   string // canonical address only; refused input is never echoed
+	Passkey bool   // configuration lets passkeys start a sign-in
+	Mail    bool   // configuration lets e-mail start a sign-in
+}
+
+// codePage waits for the mailed code. It is the same for every address (EN).
+type codePage struct {
+	Page
+	Email   string // canonical address that was typed
+	Minutes int    // how long link and code live
+	Wait    int    // seconds until another mail may be asked for
+	Spent   bool   // the code is gone (too many tries, expired): only a new mail helps
+}
+
+// linkPage is where a mailed link lands. The script learns the rest by
+// POST /login/link/peek; the server never sees the token before (ML-4, ML-7).
+type linkPage struct{ Page }
+
+// invitePage is where an invitation lands; the same rules as [linkPage].
+type invitePage struct{ Page }
+
+// offerPage offers a passkey after a sign-in by e-mail.
+type offerPage struct{ Page }
+
+// stepUpPage asks for a fresh proof, by the methods named (SE-8).
+type stepUpPage struct {
+	Page
+	Passkey bool   // the account has one
+	Mail    bool   // e-mail is enough here
+	Cancel  string // local path to go back to
+}
+
+// accountPage is everything a person may see and end about themselves.
+type accountPage struct {
+	Page
+	Name     string // display name; empty: none
+	Groups   []string
+	Passkeys []accountPasskey
+	Sessions []accountSession // this browser's first
+	Signal   passkeySignal
+}
+
+// accountPasskey is one row of the passkey list.
+type accountPasskey struct {
+	ID       string // path segment
+	Name     string
+	Created  time.Time
+	LastUsed time.Time // zero: never
+	Synced   bool      // kept by a password manager on several devices (BS flag)
+	Last     bool      // the last way in: cannot be removed
+}
+
+// accountSession is one browser that is signed in.
+type accountSession struct {
+	ID       string // path segment
+	Device   string // "Firefox on Linux"
+	IP       string
+	SignedIn time.Time
+	LastSeen time.Time
+	Current  bool     // the browser that asks
+	Apps     []string // app hosts it is signed in to
+}
+
+// passkeySignal lets the browser forget passkeys that we no longer accept
+// (WebAuthn L3, signalAllAcceptedCredentials). Identifiers are base64url.
+type passkeySignal struct {
+	RPID        string
+	UserHandle  string
+	Credentials []string
+}
+
+// signedOutPage follows a sign-out. With SignedInAs set only App was left, and
+// the page offers to end the rest (DESIGN 4.2).
+type signedOutPage struct{ Page }
+
+// deniedPage says that this person may not use this app.
+type deniedPage struct {
+	Page
+	Rule      string // the line that decided, e.g. "Caddyfile:17"; for the administrator
+	RequestID string
+}
+
+// errorPage is every other refusal: what happened and what to do next.
+type errorPage struct {
+	Page
+	What      string // one or two sentences
+	Next      string // one sentence
+	Action    action // zero: none
+	RequestID string
+}
+
+// action is a link drawn as a button.
+type action struct {
+	Label  string
+	URL    string
+	NewTab bool // keeps the page that a form was sent from
+}
+
+// bounceCause is why a hand-over did not stick.
+type bounceCause string
+
+// The causes that a hand-over can be told apart by.
+const (
+	bounceCookie bounceCause = "cookie" // the browser did not store it
+	bounceScheme bounceCause = "scheme" // http and https mixed
+	bounceHost   bounceCause = "host"   // another host name than configured
+	bounceClock  bounceCause = "clock"  // this server's clock is wrong
+)
+
+// bouncesPage stops a sign-in that came back three times.
+type bouncesPage struct {
+	Page
+	Cause     bounceCause // empty: unknown; all are listed
+	Expected  string      // configured origin
+	Seen      string      // origin the browser used; empty: unknown
+	Retry     string      // local path that starts afresh
+	RequestID string
+}
+
+// unconfiguredPage answers for a host that nobody configured.
+type unconfiguredPage struct {
+	Page
+	RequestID string
+}
+
+// cookiePage says that the browser did not keep the flow's cookie.
+type cookiePage struct{ Page }
+
+func (loginPage) template() string        { return "login" }
+func (codePage) template() string         { return "code" }
+func (linkPage) template() string         { return "link" }
+func (invitePage) template() string       { return "invite" }
+func (offerPage) template() string        { return "offer" }
+func (stepUpPage) template() string       { return "stepup" }
+func (accountPage) template() string      { return "account" }
+func (signedOutPage) template() string    { return "signedout" }
+func (deniedPage) template() string       { return "denied" }
+func (errorPage) template() string        { return "error" }
+func (bouncesPage) template() string      { return "bounces" }
+func (unconfiguredPage) template() string { return "unconfigured" }
+func (cookiePage) template() string       { return "cookie" }

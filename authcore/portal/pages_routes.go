@@ -1,0 +1,169 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
+
+// The portal's pages and what their scripts ask (DESIGN §4.1). In a sidecar all
+// of them stand below /.auth.
+func (h *Handler) routePages() {
+	for pattern, fn := range h.pageRoutes() {
+		h.handle(h.portal, pattern, fn)
+	}
+}
+
+func (h *Handler) pageRoutes() map[string]func(http.ResponseWriter, *http.Request) error {
+	return map[string]func(http.ResponseWriter, *http.Request) error{
+		"GET /{$}":           h.getHome,
+		"GET /assets/{name}": h.getAsset,
+
+		"GET /login":                  h.getLogin,
+		"POST /login":                 h.postLogin,
+		"GET /login/code":             h.getCode,
+		"POST /login/code":            h.postCode,
+		"POST /login/code/resend":     h.postResend,
+		"GET /login/link":             h.getLink,
+		"POST /login/link/peek":       h.postLinkPeek,
+		"POST /login/link":            h.postLink,
+		"POST /login/passkey/options": h.postPasskeyOptions,
+		"POST /login/passkey":         h.postPasskey,
+		"GET /invite":                 h.getInvite,
+		"POST /invite/peek":           h.postInvitePeek,
+		"POST /invite":                h.postInvite,
+		"POST /logout":                h.postLogout,
+		"GET /signed-out":             h.getSignedOut,
+		"GET /login/offer":            h.getOffer,
+
+		"POST /login/offer":                   h.member(h.postOffer),
+		"GET /login/step-up":                  h.member(h.getStepUp),
+		"POST /login/step-up/email":           h.member(h.postStepUpEmail),
+		"POST /login/step-up/passkey/options": h.member(h.postStepUpOptions),
+		"POST /login/step-up/passkey":         h.member(h.postStepUp),
+		"GET /account":                        h.member(h.getAccount),
+		"POST /account/passkeys/options":      h.member(h.postAddOptions),
+		"POST /account/passkeys":              h.member(h.postAdd),
+		"POST /account/passkeys/{id}/rename":  h.member(h.postRename),
+		"POST /account/passkeys/{id}/remove":  h.member(h.postRemove),
+		"POST /account/sessions/{id}/revoke":  h.member(h.postRevoke),
+		"POST /account/sessions/revoke-all":   h.member(h.postRevokeAll),
+	}
+}
+
+// member lets through who is signed in. Everybody else is sent to sign in, and
+// one whose proof is too old to confirm it (SE-8).
+func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.Browser) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		b, err := h.browser(r)
+		if err != nil {
+			return err
+		}
+		if b.Session == nil {
+			return h.signInToGoOn(w, r)
+		}
+		err = fn(w, r, &b)
+		ref, _ := authcore.AsRefusal(err)
+		switch {
+		case ref == nil || wantsProblem(r):
+			return err
+		case ref.Reason == authcore.StepUpRequired:
+			h.see(w, "/login/step-up")
+		case ref.Reason == authcore.Unauthenticated: // the session ended meanwhile
+			h.see(w, "/login")
+		default:
+			return err
+		}
+		return nil
+	}
+}
+
+func (h *Handler) signInToGoOn(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		if err := h.allow(r); err != nil {
+			return err
+		}
+	}
+	if wantsProblem(r) {
+		return &authcore.Refusal{Reason: authcore.Unauthenticated}
+	}
+	h.see(w, "/login")
+	return nil
+}
+
+// see answers a form or page with a way to one of our own pages.
+func (h *Handler) see(w http.ResponseWriter, path string) {
+	redirect(w, http.StatusSeeOther, h.svc.Base()+path)
+}
+
+// one is a query parameter that stands exactly once, or "".
+func one(q url.Values, name string) string {
+	if v := q[name]; len(v) == 1 {
+		return v[0]
+	}
+	return ""
+}
+
+// trip is where a sign-in leads in the end: to an app, or nowhere special.
+type trip struct {
+	*authcore.Return
+	sealed string        // as it travels; empty if there is none
+	app    *authcore.App // nil if there is none
+}
+
+// trip opens the first of the sealed return states that is good (RD-3: asked
+// again wherever one is used).
+func (h *Handler) trip(sealed ...string) trip {
+	for _, s := range sealed {
+		if ret, app := h.svc.OpenReturn(s); app != nil {
+			return trip{ret, s, app}
+		}
+	}
+	return trip{}
+}
+
+// plain is the address in the app, from where it begins a hand-over of its own.
+func (t trip) plain() string { return t.app.Origin.String() + t.Path }
+
+// query hands the trip on to another page of ours.
+func (t trip) query() string {
+	if t.sealed == "" {
+		return ""
+	}
+	return "?to=" + url.QueryEscape(t.sealed)
+}
+
+// begin starts a page for this browser, and gives it its flow cookie.
+func (h *Handler) begin(w http.ResponseWriter, b *authcore.Browser, title string, t trip) (Page, error) {
+	p := h.page(title)
+	if err := h.ensureFlow(w, b); err != nil {
+		return p, err
+	}
+	p.FormToken, p.To = h.svc.FormToken(b.Flow), t.sealed
+	if t.app != nil {
+		p.App = t.app.Origin.String()
+	}
+	if b.Session != nil {
+		p.SignedInAs = b.Session.User.Email
+	}
+	return p, nil
+}
+
+func (h *Handler) getHome(w http.ResponseWriter, r *http.Request) error {
+	b, err := h.browser(r)
+	if err != nil {
+		return err
+	}
+	if b.Session != nil {
+		h.see(w, "/account")
+		return nil
+	}
+	h.see(w, "/login")
+	return nil
+}
+
+func (h *Handler) getAsset(w http.ResponseWriter, r *http.Request) error {
+	h.pages.assets.serve(w, r.PathValue("name"), h.svc.Portal().Scheme == "https")
+	return nil
+}

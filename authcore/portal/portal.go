@@ -1,0 +1,145 @@
+package portal
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
+
+// Options are what a Handler needs beside the service.
+type Options struct {
+	Service *authcore.Service
+	Brand   Brand
+	Log     *slog.Logger
+	Version string
+	// ClientIP is the client's address, or the zero Addr where it is unknown
+	// (FA-1).
+	ClientIP func(*http.Request) netip.Addr
+	// Health describes mail and draining, for readiness.
+	Health HealthSource
+	// MetricsAllow are the networks that may read health endpoints; nil means
+	// loopback and private ranges.
+	MetricsAllow []netip.Prefix
+}
+
+// HealthSource tells what only the process around us knows.
+type HealthSource interface {
+	// Mail is nil while mail goes out; it is reported and never fatal.
+	Mail() error
+	// Draining is true once the process has begun to stop.
+	Draining() bool
+}
+
+// Handler serves the portal's host, and /.auth/ on app hosts.
+type Handler struct {
+	Options
+	svc    *authcore.Service
+	pages  *renderer
+	portal *http.ServeMux // the portal's paths, below its base
+	app    *http.ServeMux // what an app host answers below /.auth
+
+	preflights []string // API paths that answer OPTIONS
+}
+
+// New prepares every page; a faulty template or logo fails here.
+func New(o Options) (*Handler, error) {
+	pages, err := newRenderer(o.Brand)
+	if err != nil {
+		return nil, fmt.Errorf("preparing pages: %w", err)
+	}
+	h := &Handler{Options: o, svc: o.Service, pages: pages, portal: http.NewServeMux(), app: http.NewServeMux()}
+	h.routePages()
+	h.routeApp()
+	h.portal.HandleFunc("GET /.well-known/jwks.json", h.wellKnownKeys)
+	if !o.Service.Sidecar() {
+		h.routeAPI()
+	}
+	return h, nil
+}
+
+// ServeHTTP answers a site with passwordless_portal. Only the portal's own
+// host gets pages and API (WB-2); health answers on any host, by address.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	dataHeaders(w.Header(), h.svc.Portal().Scheme == "https")
+	switch r.URL.Path {
+	case "/health", "/readiness", "/liveness":
+		h.serveHealth(w, r)
+		return
+	}
+	if !h.svc.IsPortal(r.Host) || h.svc.Sidecar() {
+		h.problem(w, r, http.StatusMisdirectedRequest, "MISDIRECTED", "This host does not serve sign-in.")
+		return
+	}
+	h.serve(w, r, h.portal)
+}
+
+// ServeApp answers a path under /.auth/ of an app host; none of it ever
+// reaches the upstream. path is the path as the client sent it.
+func (h *Handler) ServeApp(w http.ResponseWriter, r *http.Request, app *authcore.App) {
+	dataHeaders(w.Header(), app.Origin.Scheme == "https")
+	rest := strings.TrimPrefix(r.URL.Path, authcore.ReservedPrefix)
+	sub := *r
+	u := *r.URL
+	sub.URL = &u
+	u.Path, u.RawPath = rest, ""
+	if rest == "" {
+		u.Path = "/"
+	}
+	mux := h.app
+	if h.svc.Sidecar() {
+		if _, pattern := h.app.Handler(&sub); pattern == "" || strings.HasSuffix(pattern, "/logout") {
+			mux = h.portal // one origin: sign-in and account live here too
+		}
+	}
+	h.serve(w, &sub, mux)
+}
+
+// serve refuses what is not plain before any handler sees it (FA-5, DS-1).
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	if !strings.HasPrefix(r.URL.Path, "/") || r.URL.Path != path.Clean(r.URL.Path) ||
+		strings.ContainsAny(r.URL.Path, "\\;\x00") || len(r.URL.RawQuery) > maxQuery {
+		h.problem(w, r, http.StatusNotFound, "NOT_FOUND", "There is nothing at this address.")
+		return
+	}
+	if _, pattern := mux.Handler(r); pattern == "" {
+		h.notFound(w, r, mux)
+		return
+	}
+	mux.ServeHTTP(w, r)
+}
+
+// notFound answers in the client's language: a page for people, a problem for
+// programs; 405 where only the method is wrong.
+func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	probe := *r
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		probe.Method = m
+		if _, pattern := mux.Handler(&probe); pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		h.problem(w, r, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Use "+strings.Join(allowed, " or ")+" here.")
+		return
+	}
+	h.fail(w, r, http.StatusNotFound, failure{
+		title: "Nothing here", what: "There is no page at this address.", next: "Check the address for a typing mistake.", code: "NOT_FOUND",
+	})
+}
+
+// handle registers a route under its Go 1.22 pattern; the handler returns what
+// it could not answer itself, and fail maps that to status, page and text.
+func (h *Handler) handle(mux *http.ServeMux, pattern string, fn func(http.ResponseWriter, *http.Request) error) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := fn(w, r); err != nil {
+			h.refused(w, r, err)
+		}
+	})
+}

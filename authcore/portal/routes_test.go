@@ -1,0 +1,250 @@
+package portal
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
+
+// routes lists our paths of a method, with path parameters filled in.
+func (s *site) routes(method string) []string {
+	var out []string
+	for _, pattern := range slices.Sorted(maps.Keys(s.h.pageRoutes())) {
+		m, path, _ := strings.Cut(pattern, " ")
+		if m == method {
+			out = append(out, strings.NewReplacer("{$}", "", "{id}", "AAAA", "{name}", "x.css").Replace(path))
+		}
+	}
+	return out
+}
+
+func TestRefusals_AreCompleteAndSayWhatToDo(t *testing.T) {
+	reasons := authcore.Reasons()
+	for _, reason := range reasons {
+		m, ok := refusals[reason]
+		if !ok {
+			t.Errorf("%s has no text", reason)
+			continue
+		}
+		if m.status < 400 || m.status > 499 || m.title == "" || m.what == "" || m.next == "" {
+			t.Errorf("%s: %+v", reason, m)
+		}
+	}
+	for reason := range refusals {
+		if !slices.Contains(reasons, reason) {
+			t.Errorf("%s is no reason", reason)
+		}
+	}
+}
+
+func TestCS1_EveryPostRefusesOtherSites(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	page := b.signIn(ada, portalURL+"/")
+	token := b.form(page, "/logout").values.Get("token")
+	before := s.records()
+	cases := map[string]map[string]string{
+		"cross-site":                   {"Sec-Fetch-Site": "cross-site", "Origin": portalURL},
+		"same-site":                    {"Sec-Fetch-Site": "same-site", "Origin": portalURL},
+		"none":                         {"Sec-Fetch-Site": "none"},
+		"strange":                      {"Sec-Fetch-Site": "same-origin, cross-site"},
+		"neither header":               {},
+		"null origin":                  {"Origin": "null"},
+		"foreign origin":               {"Origin": "https://evil.example"},
+		"an app's origin":              {"Origin": appURL},
+		"other scheme":                 {"Origin": "http://auth.example.com"},
+		"other port":                   {"Origin": portalURL + ":8443"},
+		"origin in another case":       {"Origin": "https://AUTH.example.com"},
+		"referer is no proof":          {"Referer": portalURL + "/login"},
+		"a host header proves nothing": {"Origin": "https://evil.example", "X-Forwarded-Host": "auth.example.com"},
+	}
+	for _, path := range s.routes("POST") {
+		for name, header := range cases {
+			h := maps.Clone(header)
+			h["Content-Type"], h["X-Form-Token"] = "application/x-www-form-urlencoded", token
+			if a := b.send("POST", portalURL+path, "token="+token, h); a.StatusCode != 403 || !strings.Contains(a.body, "CROSS_SITE") {
+				t.Errorf("%s, %s: %d %s", path, name, a.StatusCode, a.body)
+			}
+		}
+	}
+	if after := s.records(); after.counts != before.counts || !maps.Equal(after.takes, before.takes) {
+		t.Errorf("something was stored: %+v, before %+v", after, before)
+	}
+	b.load(portalURL+"/account").want(t, 200, ada)
+}
+
+func TestCS1_EveryPostButLogoutNeedsTheTokenOfThisBrowser(t *testing.T) {
+	s := newSite(t)
+	b, other := s.browser(), s.browser()
+	b.signIn(ada, portalURL+"/")
+	foreign := other.form(other.load(portalURL+"/login"), "/login").values.Get("token")
+	before := s.records()
+	for _, path := range s.routes("POST") {
+		if path == "/logout" {
+			continue // by the origin alone
+		}
+		for _, token := range []string{"", "x", foreign, strings.Repeat("A", 43)} {
+			h := map[string]string{"Origin": portalURL, "Content-Type": "application/x-www-form-urlencoded", "X-Form-Token": token}
+			if a := b.send("POST", portalURL+path, "token="+token, h); a.StatusCode != 403 || !strings.Contains(a.body, "FORM_EXPIRED") {
+				t.Errorf("%s with token %q: %d %s", path, token, a.StatusCode, a.body)
+			}
+		}
+	}
+	if after := s.records(); after.counts != before.counts || !maps.Equal(after.takes, before.takes) {
+		t.Errorf("something was stored: %+v, before %+v", after, before)
+	}
+}
+
+func TestDS3_EveryPostOfAStrangerIsCharged(t *testing.T) {
+	s := newSite(t, func(c *authcore.Config) { c.Requests, c.Burst = 3, 3 })
+	for i, path := range s.routes("POST") {
+		b := s.browser()
+		b.ip = fmt.Sprintf("198.51.100.%d", i+1)
+		h := map[string]string{"Origin": portalURL, "Content-Type": "application/x-www-form-urlencoded"}
+		for range 3 {
+			if a := b.send("POST", portalURL+path, "", h); a.StatusCode == http.StatusTooManyRequests {
+				t.Fatalf("%s: refused at once", path)
+			}
+		}
+		a := b.send("POST", portalURL+path, "", h)
+		if a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(a.body, "RATE_LIMITED") {
+			t.Errorf("%s: the fourth request answers %d %s", path, a.StatusCode, a.body)
+		}
+	}
+}
+
+func TestGet_ChangesNothingAndNobody(t *testing.T) {
+	s := newSite(t)
+	member, stranger := s.browser(), s.browser()
+	member.signIn(ada, portalURL+"/")
+	before := s.records()
+	for _, path := range s.routes("GET") {
+		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
+			for name, b := range map[string]*browser{"member": member, "stranger": stranger} {
+				a := b.send(method, portalURL+path, "", pageLoad("none"))
+				if a.StatusCode >= 500 || b == stranger && b.has(portalURL, "__Host-passwordless") {
+					t.Errorf("%s %s as %s: %d", method, path, name, a.StatusCode)
+				}
+			}
+		}
+	}
+	if after := s.records(); after.counts != before.counts || !maps.Equal(after.takes, before.takes) {
+		t.Errorf("something was stored: %+v, before %+v", after, before)
+	}
+	for _, path := range []string{"/login/link", "/invite"} { // ML-4: inert, also for the signed-in
+		member.send("GET", portalURL+path, "", pageLoad("cross-site")).want(t, 200, "<h1>")
+	}
+}
+
+func TestMethod_IsToldWhenOnlyItIsWrong(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	for target, allow := range map[string]string{
+		portalURL + "/logout":              "POST",
+		portalURL + "/login":               "GET, HEAD, POST",
+		portalURL + "/account":             "GET, HEAD",
+		appURL + "/.auth/logout":           "POST",
+		appURL + "/.auth/callback?ticket=": "GET, HEAD",
+	} {
+		a := b.send("PUT", target, "", nil)
+		if a.StatusCode != 405 || a.Header.Get("Allow") != allow {
+			t.Errorf("%s: %d, Allow %q, want %q", target, a.StatusCode, a.Header.Get("Allow"), allow)
+		}
+	}
+}
+
+func TestHosts_OnlyThePortalServesPages(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	for _, host := range []string{"https://other.example.com", "https://auth.example.com.evil.example", "https://xauth.example.com"} {
+		b.send("GET", host+"/login", "", pageLoad("none")).want(t, 421, "MISDIRECTED")
+	}
+	b.send("GET", "https://auth.example.com:443/login", "", pageLoad("none")).want(t, 200, "Sign in")
+	for _, path := range []string{"/.auth/login", "/.auth/account", "/.auth/api/me", "/.auth/"} {
+		page := b.send("GET", appURL+path, "", pageLoad("none")).want(t, 404, "Nothing here")
+		if strings.Contains(page.body, "/assets/") {
+			t.Errorf("%s asks for assets that an app's host does not serve", path)
+		}
+	}
+	b.send("GET", portalURL+"/nothing", "", pageLoad("none")).want(t, 404, "Nothing here")
+	b.send("GET", portalURL+"/nothing", "", nil).want(t, 404, `"code":"NOT_FOUND"`)
+}
+
+func TestWB1_EveryAnswerCarriesTheHeaders(t *testing.T) {
+	s := newSite(t)
+	member, stranger := s.browser(), s.browser()
+	member.signIn(ada, portalURL+"/")
+	check := func(a *answer) {
+		t.Helper()
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin",
+			"Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=31536000",
+		} {
+			if got := a.Header.Get(name); got != want {
+				t.Errorf("%s: %s = %q", a.url, name, got)
+			}
+		}
+		if a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Etag")+a.Header.Get("Last-Modified") != "" {
+			t.Errorf("%s may be kept (FA-9)", a.url)
+		}
+		policy := a.Header.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action "} {
+			if !strings.Contains(policy, want) {
+				t.Errorf("%s: policy %q lacks %q", a.url, policy, want)
+			}
+		}
+		if strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %q", a.url, policy)
+		}
+		referrer := "same-origin"
+		if a.url.Path == "/login/link" || a.url.Path == "/invite" {
+			referrer = "no-referrer"
+		}
+		if got := a.Header.Get("Referrer-Policy"); a.StatusCode == 200 && got != referrer {
+			t.Errorf("%s: Referrer-Policy %q", a.url, got)
+		}
+	}
+	for _, path := range s.routes("GET") {
+		check(member.send("GET", portalURL+path, "", pageLoad("none")))
+		check(stranger.send("GET", portalURL+path, "", pageLoad("none")))
+		check(stranger.send("GET", portalURL+path, "", nil))
+	}
+	for _, path := range s.routes("POST") {
+		a := stranger.send("POST", portalURL+path, "", map[string]string{"Origin": "null"})
+		if a.StatusCode < 400 {
+			t.Errorf("%s: %d", path, a.StatusCode)
+		}
+		check(&answer{a.Response, a.url.JoinPath("posted"), a.body})
+	}
+	for _, path := range []string{"/", "/.auth/start", "/.auth/callback", "/.auth/me", "/.auth/denied", "/.auth/x"} {
+		check(stranger.send("GET", appURL+path, "", pageLoad("none")))
+	}
+}
+
+func TestStore_DownIsSaidWithoutDetails(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	b.signIn(ada, appURL+"/")
+	page := b.load(portalURL + "/account")
+	s.wait(25 * 3600e9) // past the cache
+	s.broken.Store(true)
+	defer s.broken.Store(false)
+	for _, path := range []string{"/", "/login", "/login/code", "/login/link", "/login/offer", "/account", "/signed-out"} {
+		a := b.send("GET", portalURL+path, "", pageLoad("none")).want(t, 503, "Try again in a minute")
+		if strings.Contains(a.body, "auth.db") || a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	b.sendForm(b.form(page, "/revoke-all")).want(t, 503, "Try again in a minute")
+	b.fetch(page, "/account/passkeys/options", nothing{}).want(t, 503, `"code":"UNAVAILABLE"`)
+	b.send("GET", appURL+"/", "", pageLoad("none")).want(t, 503, "could not check your session")
+	b.send("GET", appURL+"/.auth/me", "", nil).want(t, 503, "UNAVAILABLE")
+	stranger := s.browser()
+	stranger.load(portalURL+"/login").want(t, 200, "Sign in to Example") // needs no store
+	stranger.fill(stranger.load(portalURL+"/login"), "/login", "email", ada).want(t, 503, "Try again in a minute")
+}

@@ -1,0 +1,57 @@
+package ratelimit
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/ulule/limiter/v3"
+)
+
+// WiderFactor: the /48 around an IPv6 /64 may send this many times as much
+// (RL-1).
+const WiderFactor = 4
+
+// Charge counts one event of a client under a name, against each rate and each
+// of the client's keys, and reports whether all of them allow it; if not, retry
+// is when to come back, a second or more. Names keep events apart.
+func (s *Store) Charge(ctx context.Context, name string, ip netip.Addr, rates ...limiter.Rate) (retry time.Duration, ok bool) {
+	ok = true
+	for _, rate := range rates {
+		for i, key := range ClientKeys(ip) {
+			r := rate
+			if i > 0 {
+				r.Limit *= WiderFactor
+			}
+			got, err := s.Get(ctx, name+"/"+r.Period.String()+"/"+key, r)
+			if err != nil || got.Reached {
+				ok = false
+				retry = max(retry, time.Unix(got.Reset, 0).Sub(s.now()), time.Second)
+			}
+		}
+	}
+	return retry, ok
+}
+
+// UnknownClient is the key that all clients without a known address share.
+const UnknownClient = "unknown"
+
+// ClientKeys returns the keys under which a client address is counted, narrow
+// before wide: an IPv4 address by itself; an IPv6 address by its /64, which is
+// one subscriber's to choose from, and by its /48, which a site may hold, for
+// which the caller sets a higher limit (RL-1). An IPv4-mapped IPv6 address is
+// the IPv4 address; zones do not count. There is no exemption for any address
+// (RL-4).
+func ClientKeys(addr netip.Addr) []string {
+	switch addr = addr.Unmap(); {
+	case !addr.IsValid():
+		return []string{UnknownClient}
+	case addr.Is4():
+		return []string{netip.PrefixFrom(addr, 32).String()}
+	}
+	keys := make([]string, 0, 2)
+	for _, bits := range []int{64, 48} {
+		keys = append(keys, netip.PrefixFrom(addr.WithZone(""), bits).Masked().String())
+	}
+	return keys
+}

@@ -1,0 +1,104 @@
+package authcore
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// RootKey wraps every key in the store. It is never in the store or a backup.
+type RootKey [32]byte
+
+// String keeps it out of logs.
+func (RootKey) String() string { return "[redacted]" }
+
+// GoString keeps it out of logs.
+func (RootKey) GoString() string { return "[redacted]" }
+
+// exampleSecrets are values of guides and samples; whoever deploys one shares
+// it with every reader (CR-3). Compared without letter case.
+var exampleSecrets = []string{
+	"change-me", "changeme", "your-secret", "your_secret", "your-super-secret", "secret-key", "replace-me", "replace_me",
+	"example", "placeholder", "insecure", "please-change", "at-least-32", "minimum-32", "jwt-secret", "jwt_secret", "0123456789",
+	"abcdefgh", "password",
+}
+
+// RootKeyFromSecret derives the root key from a configured secret (JWT_SECRET)
+// of at least 32 bytes. Placeholders are refused.
+func RootKeyFromSecret(secret string) (RootKey, error) {
+	const hint = "; make one with: openssl rand -base64 48"
+	if len(secret) < 32 {
+		return RootKey{}, fmt.Errorf("the root key (JWT_SECRET) has %d bytes and needs at least 32%s", len(secret), hint)
+	}
+	low := lowerASCII(secret)
+	for _, ex := range exampleSecrets {
+		if strings.Contains(low, ex) {
+			return RootKey{}, errors.New("the root key (JWT_SECRET) is an example value that others know" + hint)
+		}
+	}
+	distinct := map[byte]bool{}
+	for i := range len(secret) {
+		distinct[secret[i]] = true
+	}
+	if len(distinct) < 10 {
+		return RootKey{}, errors.New("the root key (JWT_SECRET) repeats a few characters" + hint)
+	}
+	return sha256.Sum256([]byte("passwordless-auth root key v1\x00" + secret)), nil
+}
+
+// LoadRootKey reads the key file, making it (0600, 32 random bytes, base64)
+// when it does not exist.
+func LoadRootKey(path string, rand io.Reader) (RootKey, error) {
+	var key RootKey
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return createRootKey(path, rand)
+	}
+	if err != nil {
+		return key, fmt.Errorf("reading the root key: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return key, fmt.Errorf("reading the root key: %w", err)
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return key, fmt.Errorf("%s is open to every user of this machine (mode %04o): chmod 600 it", path, info.Mode().Perm())
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(data)))
+	if err != nil || len(raw) != len(key) {
+		return key, fmt.Errorf("%s does not hold a root key (32 bytes in base64): put the right file back, or move it away to start with a new key", path)
+	}
+	copy(key[:], raw)
+	return key, nil
+}
+
+func createRootKey(path string, rand io.Reader) (RootKey, error) {
+	var key RootKey
+	if _, err := io.ReadFull(rand, key[:]); err != nil {
+		return key, fmt.Errorf("making the root key: %w", err)
+	}
+	// Written beside and linked into place: a crash leaves no half key, and of
+	// two processes that start at once one wins and the other reads.
+	f, err := os.CreateTemp(filepath.Dir(path), ".auth.key-*") // mode 0600
+	if err != nil {
+		return key, fmt.Errorf("making the root key: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return key, fmt.Errorf("making the root key: %w", err)
+	}
+	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		return LoadRootKey(path, rand)
+	} else if err != nil {
+		return key, fmt.Errorf("making the root key: %w", err)
+	}
+	return key, nil
+}

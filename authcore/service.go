@@ -1,0 +1,161 @@
+package authcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// Service is one configuration over a Runtime. It is immutable and safe for
+// concurrent use.
+type Service struct {
+	rt       *Runtime
+	cfg      Config
+	apps     map[string]*App // by host, lower case, without port
+	portal   Origin          // where sign-in is served; in a sidecar the app
+	base     string          // "" or "/.auth" in a sidecar
+	webauthn *webauthn.WebAuthn
+}
+
+// NewService checks the configuration. It does not touch the store.
+func NewService(rt *Runtime, cfg Config) (*Service, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{rt: rt, cfg: cfg, apps: map[string]*App{}, portal: cfg.Portal}
+	for i := range cfg.Apps {
+		app := &cfg.Apps[i]
+		app.id = rt.hosts.id(app.Origin.Host)
+		s.apps[app.Origin.Host] = app
+	}
+	if s.Sidecar() {
+		s.portal, s.base = cfg.Apps[0].Origin, ReservedPrefix
+	}
+	if s.webauthn, err = newWebAuthn(cfg, s.portal); err != nil {
+		return nil, fmt.Errorf("configuring passkeys: %w", err)
+	}
+	return s, nil
+}
+
+// Check verifies a configuration without a Runtime, for validate.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
+}
+
+// Start makes this Service the one that live streams and housekeeping follow.
+func (s *Service) Start() {
+	s.rt.current.Store(s)
+	s.rt.streams.recheckAll()
+}
+
+// ReservedPrefix is ours on every app host (DESIGN §4.2).
+const ReservedPrefix = "/.auth"
+
+// Sidecar reports whether the one guarded host serves sign-in itself.
+func (s *Service) Sidecar() bool { return s.cfg.Portal.Host == "" }
+
+// Portal is the origin that serves sign-in.
+func (s *Service) Portal() Origin { return s.portal }
+
+// Base is the path prefix of the portal's pages: "" or "/.auth".
+func (s *Service) Base() string { return s.base }
+
+// Config is the configuration with its defaults filled in.
+func (s *Service) Config() Config { return s.cfg }
+
+// URL is an absolute URL of the portal; path begins with "/".
+func (s *Service) URL(path string) string { return s.portal.String() + s.base + path }
+
+// App finds the guarded host for a Host header, or nil.
+func (s *Service) App(host string) *App {
+	if app := s.apps[host]; app != nil {
+		return app // the common spelling, without allocation
+	}
+	return s.apps[canonicalHost(host)]
+}
+
+// IsPortal reports whether a Host header names the portal.
+func (s *Service) IsPortal(host string) bool {
+	return host == s.portal.Host || canonicalHost(host) == s.portal.Host
+}
+
+// canonicalHost lowers ASCII and drops the port and one trailing dot (FA-6).
+func canonicalHost(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return lowerASCII(strings.TrimSuffix(host, "."))
+}
+
+// Client is what is known about who sends a request.
+type Client struct {
+	IP        netip.Addr // invalid: unknown (FA-1)
+	UserAgent string
+}
+
+func (c Client) ip() string {
+	if !c.IP.IsValid() {
+		return ""
+	}
+	return c.IP.Unmap().WithZone("").String()
+}
+
+func (c Client) agent() string { return capText(c.UserAgent, maxUserAgent) }
+
+// capText bounds what strangers write into records and drops control
+// characters (LG-2).
+func capText(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == '\uFFFD' || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "")
+	}
+	return s
+}
+
+func (s *Service) now() time.Time { return s.rt.now().UTC() }
+
+// Log is where the service's callers log too.
+func (s *Service) Log() *slog.Logger { return s.rt.log }
+
+// StartedAt is when the process opened the store.
+func (s *Service) StartedAt() time.Time { return s.rt.started }
+
+// Now is the service's clock.
+func (s *Service) Now() time.Time { return s.now() }
+
+// ReadyCheck is one named part of readiness; Err is nil when it is well.
+type ReadyCheck struct {
+	Name string
+	Err  error
+}
+
+// Ready probes what sign-in needs: a durable write, and a signing key.
+func (s *Service) Ready(ctx context.Context) []ReadyCheck {
+	write := s.rt.store.Update(ctx, func(tx store.Tx) error {
+		return tx.SetMeta("ready_probe", []byte(s.now().Format(time.RFC3339)))
+	})
+	schema := s.rt.store.View(ctx, func(tx store.Tx) error {
+		_, err := tx.MetaValue(store.MetaSchema)
+		return err
+	})
+	var keys error
+	if s.rt.ring.signing() == nil {
+		keys = errors.New("no signing key")
+	}
+	return []ReadyCheck{{"store", write}, {"schema", schema}, {"keys", keys}}
+}

@@ -1,0 +1,259 @@
+package authcore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/ratelimit"
+	"github.com/passwordless-auth/passwordless-auth/store"
+	"github.com/passwordless-auth/passwordless-auth/store/bolt/bolttest"
+)
+
+// TestGuessBudget computes from the limits what an online guesser reaches on
+// one account in a day (EC-3): at most 1e-4, for every configuration that is
+// accepted, and at most 100 wrong codes in a row.
+func TestGuessBudget(t *testing.T) {
+	const codes = 1e8 // eight digits
+	type limit struct {
+		mails int
+		per   time.Duration
+	}
+	configured := func(l limit) (Config, error) {
+		return Config{Portal: originOf(t, portalOrigin), MailsPerAddress: l.mails, MailsPer: l.per}.withDefaults()
+	}
+	for _, l := range []limit{{0, 0}, {80, time.Hour}, {1, 45 * time.Second}, {40, 30 * time.Minute}, {1000, 24 * time.Hour}} {
+		c, err := configured(l)
+		if err != nil {
+			t.Fatalf("%v: %v", l, err)
+		}
+		flows, window := 0, c.MailsPer
+		for at := -window + 1; at < 24*time.Hour; at += window { // the worst day begins where a window ends
+			flows += c.MailsPerAddress
+		}
+		if p := float64(flows*maxCodeTries) / codes; p > 1e-4 {
+			t.Errorf("%d mails per %v: a guesser succeeds with %.3g a day", c.MailsPerAddress, window, p)
+		}
+	}
+	for _, l := range []limit{
+		{81, time.Hour}, {2, time.Minute}, {1920, 24 * time.Hour}, {10, -time.Hour}, {-1, 0}, {1, time.Nanosecond}, {math.MaxInt, time.Hour},
+	} {
+		if c, err := configured(l); err == nil {
+			t.Errorf("%d mails per %v are accepted", c.MailsPerAddress, c.MailsPer)
+		}
+	}
+	if maxWrongCodes > 100 {
+		t.Error("NIST SP 800-63B: at most 100 failures in a row")
+	}
+}
+
+// TestGuessBudget_Guesser plays the guesser for some hours: it starts as many flows
+// as it can, uses every try, and counts how many codes were compared.
+func TestGuessBudget_Guesser(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	compared := 0
+	for hour := range 4 {
+		for i := range f.s.cfg.MailsPerAddress + 5 {
+			b := f.newBrowser()
+			b.IP = netip.AddrFrom4([4]byte{198, 51, byte(hour), byte(i)})
+			if _, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Browser: b}); err != nil {
+				t.Fatal(err)
+			}
+			real := false
+			for _, m := range f.mails() {
+				real = real || m.code != ""
+			}
+			for range maxCodeTries {
+				_, err := f.s.VerifyCode(f.ctx(), "00000000", b)
+				if _, refused := AsRefusal(err); !refused {
+					t.Fatal("the guess was right, or the store failed: ", err)
+				}
+				if real {
+					compared++
+				}
+			}
+			f.dropMails()
+		}
+		f.clock.advance(time.Hour)
+	}
+	if compared > maxWrongCodes || compared < maxCodeTries*f.s.cfg.MailsPerAddress {
+		t.Errorf("%d guesses were compared with a code that a mail carried, want at most %d in a row", compared, maxWrongCodes)
+	}
+}
+
+func (f *fixture) dropMails() {
+	f.t.Helper()
+	all := f.mails()
+	f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
+		for _, m := range all {
+			if err := tx.DeleteMessage(m.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// mailed reports whether a start in this browser sends a mail.
+func (f *fixture) mailed(addr string, b Browser) bool {
+	f.t.Helper()
+	_, err := f.s.StartEmail(f.ctx(), StartEmail{Address: addr, Browser: b})
+	f.must(err)
+	n := len(f.mails())
+	f.dropMails()
+	return n > 0
+}
+
+func TestMailBudget_PerAddress_EC4(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	for i := range 10 {
+		if !f.mailed(alice, f.newBrowser()) {
+			t.Fatalf("mail %d is not sent", i+1)
+		}
+	}
+	if f.mailed("ALICE@example.com", f.newBrowser()) {
+		t.Error("RL-2: the eleventh is sent, in another spelling and from another browser")
+	}
+	if !f.mailed(bob, f.newBrowser()) {
+		t.Error("another address is throttled too")
+	}
+	if len(f.audit(evRateLimited)) != 1 {
+		t.Error("the audit log does not know")
+	}
+	f.clock.advance(time.Hour)
+	if !f.mailed(alice, f.newBrowser()) {
+		t.Error("after the hour none is sent")
+	}
+}
+
+func TestMailBudget_StrangersCannotUseUpTheOwners_RL5(t *testing.T) {
+	f := newFixture(t)
+	owner, _ := f.signIn(alice)
+	f.clock.advance(2 * time.Hour)
+	f.dropMails()
+	owner.Session = nil
+	for f.mailed(alice, f.newBrowser()) {
+	}
+	f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
+		_, err := tx.AddCounter("mail/all", mailsGlobal, f.s.Now(), time.Hour)
+		return err
+	}))
+	if !f.mailed(alice, owner) {
+		t.Error("a browser that signed this user in before gets no mail")
+	}
+	stranger := f.newBrowser()
+	stranger.Device = owner.Device
+	if f.mailed(bob, stranger) {
+		t.Error("a device of alice's counts as one of bob's")
+	}
+	f.must(f.s.SignOutScope(f.ctx(), &Live{User: f.user(alice)}, "all", Client{}))
+	if f.mailed(alice, owner) {
+		t.Error("after signing out everywhere the browser is still known")
+	}
+}
+
+func TestMailBudget_PerSourceAndItsNetwork_RL1(t *testing.T) {
+	for name, ips := range map[string]func(i int) string{
+		"one address":          func(int) string { return "203.0.113.9" },
+		"its mapped spelling":  func(i int) string { return []string{"203.0.113.9", "::ffff:203.0.113.9"}[i%2] },
+		"one /64":              func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i+1) },
+		"one /48, many /64":    func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i+1) },
+		"nobody knows whence":  nil,
+		"loopback (no excuse)": func(int) string { return "127.0.0.1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			limit := mailsPerSource
+			if name == "one /48, many /64" {
+				limit *= ratelimit.WiderFactor
+			}
+			sent := 0
+			for i := range limit + 5 {
+				b := f.newBrowser()
+				b.IP = netip.Addr{}
+				if ips != nil {
+					b.IP = netip.MustParseAddr(ips(i))
+				}
+				if f.mailed(fmt.Sprintf("user%d@example.com", i), b) {
+					sent++
+				}
+			}
+			if sent != limit {
+				t.Errorf("%d mails were sent, want %d", sent, limit)
+			}
+			if !f.mailed("other@example.com", f.newBrowser()) {
+				t.Error("another source is throttled too")
+			}
+		})
+	}
+}
+
+func TestMailBudget_SurvivesARestart_RL3(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	for f.mailed(alice, f.newBrowser()) {
+	}
+	g := fixtureAt(t, f.store, [32]byte{1}, portalConfig(t))
+	if g.mailed(alice, g.newBrowser()) {
+		t.Error("a restart forgets the count")
+	}
+}
+
+func TestAllowRequest_BothWindowsHold(t *testing.T) {
+	f := newFixture(t)
+	ip := netip.MustParseAddr("203.0.113.9")
+	for i := range f.s.cfg.Burst {
+		if _, ok := f.s.AllowRequest(f.ctx(), ip); !ok {
+			t.Fatalf("request %d is refused", i+1)
+		}
+	}
+	retry, ok := f.s.AllowRequest(f.ctx(), ip)
+	if ok || retry <= 0 || retry > f.s.cfg.BurstPer+time.Second {
+		t.Errorf("one more than the burst: %v, come back in %v", ok, retry)
+	}
+	if _, ok := f.s.AllowRequest(f.ctx(), netip.MustParseAddr("203.0.113.10")); !ok {
+		t.Error("another client is refused")
+	}
+	f.clock.advance(f.s.cfg.BurstPer + time.Second)
+	if _, ok := f.s.AllowRequest(f.ctx(), ip); !ok {
+		t.Error("after the burst window the client is refused")
+	}
+}
+
+func TestStartEmail_PendingFlowsAreBounded_DS1(t *testing.T) {
+	f := fixtureAt(t, crowded{bolttest.Open(t), store.KindFlow}, [32]byte{1}, portalConfig(t))
+	_, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Browser: f.newBrowser()})
+	if r := f.refused(err, RateLimited); r.RetryAfter <= 0 {
+		t.Error("the refusal does not say when to come back")
+	}
+	g := fixtureAt(t, crowded{bolttest.Open(t), store.KindCeremony}, [32]byte{1}, portalConfig(t))
+	_, err = g.s.BeginPasskey(g.ctx(), g.newBrowser())
+	g.refused(err, RateLimited)
+}
+
+// crowded is a store that holds as many records of a kind as we let pend.
+type crowded struct {
+	store.Store
+	kind store.Kind
+}
+
+type crowdedTx struct {
+	store.Tx
+	kind store.Kind
+}
+
+func (c crowded) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return c.Store.Update(ctx, func(tx store.Tx) error { return fn(crowdedTx{tx, c.kind}) })
+}
+
+func (c crowdedTx) CountTakes(kind store.Kind) (int64, error) {
+	if kind == c.kind {
+		return maxPending, nil
+	}
+	return c.Tx.CountTakes(kind)
+}

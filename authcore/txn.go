@@ -1,0 +1,98 @@
+package authcore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// txn is a write transaction that remembers what it makes invalid and writes
+// the audit line of what it does.
+type txn struct {
+	store.Tx
+	s     *Service
+	dead  []store.Hash // sessions that ended or changed
+	users []string     // users whose identity or rights changed
+}
+
+// update runs fn in one transaction. The caches forget what it invalidated
+// after the commit and before update returns. They do so too when the commit
+// reported an error: it may have happened all the same, and forgetting is safe.
+func (s *Service) update(ctx context.Context, fn func(*txn) error) error {
+	t := &txn{s: s}
+	err := s.rt.store.Update(ctx, func(tx store.Tx) error {
+		*t = txn{Tx: tx, s: s} // the closure may run again
+		return fn(t)
+	})
+	s.rt.invalidate(t.dead, t.users)
+	return err
+}
+
+func (rt *Runtime) invalidate(dead []store.Hash, users []string) {
+	if len(dead) == 0 && len(users) == 0 {
+		return
+	}
+	for _, h := range dead {
+		rt.cache.Invalidate(h)
+	}
+	for _, u := range users {
+		rt.cache.InvalidateUser(u)
+	}
+	rt.streams.recheck(dead, users)
+}
+
+// Audit event types (DESIGN §10).
+const (
+	evLinkRequested     = "magic_link_requested"
+	evLinkVerified      = "magic_link_verified"
+	evLinkFailed        = "magic_link_failed"
+	evRegisterStarted   = "webauthn_register_started"
+	evRegisterCompleted = "webauthn_register_completed"
+	evRegisterFailed    = "webauthn_register_failed"
+	evLoginStarted      = "webauthn_login_started"
+	evLoginCompleted    = "webauthn_login_completed"
+	evLoginFailed       = "webauthn_login_failed"
+	evTokenRefreshed    = "token_refreshed"
+	evRefreshFailed     = "token_refresh_failed"
+	evSessionCreated    = "session_created"
+	evSessionRevoked    = "session_revoked"
+	evLoggedOut         = "user_logged_out"
+	evRateLimited       = "rate_limit_exceeded"
+	evAccessDenied      = "access_denied"
+	evUserRegistered    = "user_registered"
+	evUserInvited       = "user_invited"
+	evUserChanged       = "user_changed"
+	evUserDisabled      = "user_disabled"
+	evUserEnabled       = "user_enabled"
+	evUserDeleted       = "user_deleted"
+	evPasskeyRemoved    = "user_passkey_removed"
+	evPasskeyRenamed    = "user_passkey_renamed"
+	evAdminGranted      = "admin_role_granted"
+)
+
+// event is one audit line before it has an id and a time.
+type event struct {
+	typ     string
+	ok      bool
+	client  Client
+	actor   string // default: the subject
+	subject string
+	details map[string]string
+}
+
+func (t *txn) audit(e event) error {
+	now := t.s.now()
+	id, err := secret.TimeID(t.s.rt.rand, now)
+	if err != nil {
+		return fmt.Errorf("naming an audit record: %w", err)
+	}
+	if e.actor == "" {
+		e.actor = e.subject
+	}
+	return t.AppendAudit(&store.AuditRecord{
+		ID: id, Time: now, Type: e.typ, Actor: e.actor, Subject: e.subject, IP: e.client.ip(),
+		UserAgent: e.client.agent(), Success: e.ok, Details: e.details,
+	})
+}
