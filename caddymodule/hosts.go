@@ -1,0 +1,292 @@
+package caddymodule
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// How a guard learns its hosts.
+//
+// A handler is not told which host it serves: the host stands in a matcher of
+// some route above it. So the app walks the routes of all HTTP servers
+// (walk.go) and derives an origin for each guard from the host matchers on the
+// way and from the server's listeners. What cannot be derived is refused, and
+// "caddy validate" must refuse it too, which provisions and never starts.
+//
+// Caddy provisions apps in map order, and an app that is asked for before its
+// turn at once. Four facts of Caddy make one scheme right in every order:
+//
+//  1. An app can be found by ctx.App from the moment its Provision begins.
+//  2. The HTTP app decodes the matchers of all top-level routes, and decides
+//     which servers speak TLS, before it provisions any handler.
+//  3. The raw JSON of a handler, with everything nested in it, is dropped only
+//     after the handler is loaded.
+//  4. Whoever provisions stands in the lineage of its context, so each handler
+//     can see the HTTP app above it.
+//
+// The first of our handlers to be provisioned therefore sees a complete
+// picture: every other one of ours is still raw JSON, by 3; what is decoded
+// already holds none of ours. It hands the HTTP app, by 4, to our app, by 1,
+// which walks all routes then and there. The others find that done. Our app's
+// own Provision, when it comes first, asks for the HTTP app at its end, so that
+// its handlers come back to an app that is ready for them; when it comes last,
+// all is done; without any global block, the first handler brings it into
+// being. If no handler of ours turns up, that is known as well, and a portal
+// that nobody serves is refused.
+//
+// Start walks the same routes again with the same code. Then they are decoded,
+// and the walk yields the very guards that will serve.
+
+// boundHost is one guarded host name and the guards that protect it. They stand
+// in different routes of its sites and have the same rules.
+type boundHost struct {
+	Origin origin
+	Host   string // Origin's host
+	Server string // the HTTP server it was found in first
+	Guards []*Guard
+}
+
+// binding is what a walk found.
+type binding struct {
+	hosts    []boundHost // in the order of the walk: server names, then routes
+	limits   []found     // in the same order
+	warnings []string
+}
+
+// bindApp returns the app, after it has bound all guards.
+func bindApp(ctx caddy.Context) (*App, error) {
+	mod, err := ctx.App("passwordless")
+	if err != nil {
+		return nil, err
+	}
+	app := mod.(*App)
+	if app.http != nil {
+		return app, nil
+	}
+	if app.http = httpAncestor(ctx); app.http == nil {
+		return nil, fmt.Errorf("%s works only in the routes of the http app", ctx.Module().CaddyModule().ID.Name())
+	}
+	b, err := app.bindHosts()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range b.warnings {
+		app.log.Warn(w)
+	}
+	return app, nil
+}
+
+// httpAncestor is the HTTP app that is provisioning ctx's module, or nil.
+func httpAncestor(ctx caddy.Context) *caddyhttp.App {
+	for _, m := range ctx.Modules() {
+		if app, ok := m.(*caddyhttp.App); ok {
+			return app
+		}
+	}
+	return nil
+}
+
+// bindHosts walks the routes and judges what it finds.
+func (a *App) bindHosts() (binding, error) {
+	w := walker{app: a.http, repl: caddy.NewReplacer()}
+	if err := w.walk(); err != nil {
+		return binding{}, err
+	}
+	b := binding{limits: w.limits, warnings: w.warnings}
+	spoken := a.spokenPorts(w.guards)
+	for _, f := range w.guards {
+		if err := b.add(a.http, f, spoken); err != nil {
+			return b, err
+		}
+	}
+	if err := a.judge(&b, w.portals); err != nil {
+		return b, err
+	}
+	b.warn(w.guards)
+	b.warnProxies(a.http)
+	return b, a.checkCore(b.hosts)
+}
+
+// checkCore asks the core about what it will be given.
+func (a *App) checkCore(hosts []boundHost) error {
+	if len(hosts) == 0 && a.Portal == "" {
+		return nil
+	}
+	config, err := a.coreConfig(hosts)
+	if err != nil {
+		return err
+	}
+	return config.Check()
+}
+
+// spokenPorts are the ports that people write, as far as the configuration
+// says so itself.
+func (a *App) spokenPorts(guards []found) []string {
+	var ports []string
+	add := func(s string) {
+		if o, err := parseOrigin(s); err == nil && o.port != "" {
+			ports = append(ports, o.port)
+		}
+	}
+	add(a.Portal)
+	for _, f := range guards {
+		add(f.guard.Origin)
+	}
+	return ports
+}
+
+// add derives the origins of one guard.
+func (b *binding) add(app *caddyhttp.App, f found, spoken []string) error {
+	if f.guard.Origin != "" {
+		o, err := parseOrigin(f.guard.Origin)
+		if err != nil {
+			return fmt.Errorf("%s: origin: %w", f.guard.where(), err)
+		}
+		return b.put(o, f)
+	}
+	if f.hosts == nil {
+		return fmt.Errorf("%s: its site matches any host; write origin https://HOST in the guard's block", f.guard.where())
+	}
+	listening, err := listenOrigin(app, f.server, spoken)
+	for _, host := range f.hosts {
+		if strings.ContainsAny(host, "*{") {
+			return fmt.Errorf("%s: %q is not an exact host; write origin https://HOST in the guard's block", f.guard.where(), host)
+		}
+		if err := checkHost(host); err != nil {
+			return fmt.Errorf("%s: %w", f.guard.where(), err)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w; write origin https://%s in the guard's block", f.guard.where(), err, host)
+		}
+		o := origin{listening.scheme, host, listening.port}
+		if o.scheme == "http" && !isLocalName(host) { // CK-3
+			return fmt.Errorf("%s: %s is plain HTTP; behind a proxy that ends TLS, write origin https://%s in the guard's block", f.guard.where(), o, host)
+		}
+		if err := b.put(o, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put adds a guard to its host. Cookies know no ports and no schemes, so a host
+// name has one origin, and one set of rules.
+func (b *binding) put(o origin, f found) error {
+	i := slices.IndexFunc(b.hosts, func(h boundHost) bool { return h.Host == o.host })
+	if i < 0 {
+		b.hosts = append(b.hosts, boundHost{Origin: o, Host: o.host, Server: f.serverName, Guards: []*Guard{f.guard}})
+		return nil
+	}
+	h := &b.hosts[i]
+	first := h.Guards[0]
+	if h.Origin != o {
+		return fmt.Errorf("%s: %s and %s are one host name, and share cookies; give each guarded site a name of its own", f.guard.where(), h.Origin, o)
+	}
+	if !first.sameRules(f.guard) {
+		return fmt.Errorf("%s: %s is guarded by other rules already (%s); one host has one set of rules, so write the same in both", f.guard.where(), o.host, first.where())
+	}
+	if !slices.Contains(h.Guards, f.guard) {
+		h.Guards = append(h.Guards, f.guard)
+	}
+	return nil
+}
+
+// judge refuses what would leave people without a place to sign in, or two
+// parties with one set of cookies.
+func (a *App) judge(b *binding, portals []found) error {
+	if a.Portal == "" {
+		return a.judgeSidecar(b, portals)
+	}
+	portal, err := parseOrigin(a.Portal)
+	if err != nil {
+		return fmt.Errorf("portal: %w", err)
+	}
+	for _, h := range b.hosts {
+		if h.Host == portal.host {
+			return fmt.Errorf("%s: %s is the portal; an app there would share its cookies, so give it a host of its own", h.Guards[0].where(), h.Host)
+		}
+		if a.RPID != "" && (h.Host == a.RPID || strings.HasSuffix(h.Host, "."+a.RPID)) {
+			b.warnings = append(b.warnings, fmt.Sprintf("rp_id %s covers the app %s, which may ask browsers for the portal's passkeys; rp_id %s would not", a.RPID, h.Host, portal.host))
+		}
+	}
+	if !slices.ContainsFunc(portals, func(f found) bool { return f.serves(portal.host) }) {
+		return a.portalUnserved()
+	}
+	return nil
+}
+
+func (a *App) portalUnserved() error {
+	address := strings.TrimPrefix(a.Portal, "https://")
+	return fmt.Errorf("portal: no site with passwordless_portal serves %s; add\n%s {\n\tpasswordless_portal\n}", a.Portal, address)
+}
+
+// judgeSidecar allows one guarded host, which then signs in by itself.
+func (a *App) judgeSidecar(b *binding, portals []found) error {
+	if len(portals) > 0 {
+		host := "auth.example.com"
+		if hosts := portals[0].hosts; len(hosts) > 0 {
+			host = hosts[0]
+		}
+		return fmt.Errorf("passwordless_portal: no portal is configured; add \"portal https://%s\" to the passwordless global option", host)
+	}
+	if len(b.hosts) > 1 {
+		first, second := b.hosts[0], b.hosts[1]
+		portal := first.Origin
+		if _, parent, _ := strings.Cut(portal.host, "."); strings.Contains(parent, ".") || parent == "localhost" {
+			portal.host = parent
+		}
+		portal.host = "auth." + portal.host
+		return fmt.Errorf("%s: %s and %s are guarded, so sign-in needs a host of its own; add \"portal %s\" to the passwordless global option, and a site there with passwordless_portal",
+			second.Guards[0].where(), first.Host, second.Host, portal)
+	}
+	if len(b.hosts) == 1 {
+		return a.checkRPID(b.hosts[0].Host)
+	}
+	return nil
+}
+
+// warn finds what works, but not as one would think.
+func (b *binding) warn(guards []found) {
+	for _, h := range b.hosts {
+		routed := func(f found) bool { return f.auth && slices.Contains(h.Guards, f.guard) }
+		if !slices.ContainsFunc(guards, routed) {
+			b.warnings = append(b.warnings, fmt.Sprintf("%s: requests for %s/.auth/* may not reach it, and sign-in ends there; add to the site, with the same rules\nhandle /.auth/* {\n\tpasswordless_guard\n}",
+				h.Guards[0].where(), h.Origin))
+		}
+	}
+	for _, f := range guards {
+		if len(f.guard.Public) > 0 && f.rewritten {
+			b.warnings = append(b.warnings, f.guard.where()+": the URI is rewritten before the guard; a path is public only if both the original and the rewritten one are listed")
+		}
+		if isLocalSite(f) && !loopbackOnly(f.server) {
+			b.warnings = append(b.warnings, f.guard.where()+": plain HTTP on localhost, but other machines can connect; add \"bind 127.0.0.1 ::1\" to the site")
+		}
+	}
+}
+
+// warnProxies finds servers that believe the first address of a forwarded
+// list, which the client wrote (FA-1).
+func (b *binding) warnProxies(app *caddyhttp.App) {
+	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
+		if srv := app.Servers[name]; srv.TrustedProxiesStrict == 0 && trustsProxies(srv) {
+			b.warnings = append(b.warnings, fmt.Sprintf("server %s: trusted_proxies without trusted_proxies_strict lets clients behind the proxy choose their address; add to the global options\nservers {\n\ttrusted_proxies_strict\n}", name))
+		}
+	}
+}
+
+// trustsProxies also looks where Caddy keeps the decoded setting, which it shows
+// to nobody. Should that move, a warning is lost and nothing else.
+func trustsProxies(srv *caddyhttp.Server) bool {
+	decoded := reflect.ValueOf(srv).Elem().FieldByName("trustedProxies")
+	return srv.TrustedProxiesRaw != nil || decoded.IsValid() && decoded.Kind() == reflect.Interface && !decoded.IsNil()
+}
+
+func isLocalSite(f found) bool {
+	return f.guard.Origin == "" && len(f.server.TLSConnPolicies) == 0
+}

@@ -1,0 +1,49 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	caddy.RegisterModule(new(Portal))
+}
+
+// Portal is the handler "passwordless_portal": it serves sign-in, accounts, the
+// API and the health endpoints. It never calls the next handler. Pages and API
+// answer on the portal's host only.
+type Portal struct {
+	app *App
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Portal) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.passwordless_portal",
+		New: func() caddy.Module { return new(Portal) },
+	}
+}
+
+// Provision has the app bind all guards, if this is the first of our handlers.
+func (p *Portal) Provision(ctx caddy.Context) error {
+	var err error
+	p.app, err = bindApp(ctx)
+	return err
+}
+
+// ServeHTTP serves the portal.
+func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	s := p.app.serving(r.Context())
+	if s == nil {
+		return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)
+	}
+	s.pages.ServeHTTP(w, asSent(r, r.Host, originalURL(r)))
+	return nil
+}
+
+var (
+	_ caddy.Provisioner           = (*Portal)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Portal)(nil)
+)

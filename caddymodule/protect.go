@@ -1,0 +1,177 @@
+package caddymodule
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/portal"
+)
+
+var (
+	errNotReady = errors.New("sign-in is starting")
+	errRaced    = errors.New("the session changed while a stream began")
+)
+
+// ServeHTTP decides about one request and, if it may pass, makes sure that the
+// app hears from us, and from nobody else, who is here.
+func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	s := g.app.serving(r.Context())
+	if s == nil { // FA-10: a guard that cannot decide lets nobody through
+		g.strip(r) // HD-1: the site's error routes may lead to an upstream
+		return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)
+	}
+	original := originalURL(r)
+	host := r.Host
+	if g.host != "" {
+		host = g.host // configuration, not the request, says which app this is
+	}
+	if reserved(original.Path) {
+		s.serveReserved(w, r, host, original)
+		return nil
+	}
+	p := passing{
+		ResponseWriter: w, serving: s,
+		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Here: r.URL.EscapedPath(), Cookies: r.Header["Cookie"]},
+	}
+	defer p.release()
+	p.decision = s.svc.Check(r.Context(), &p.asked)
+	if p.decision.Verdict == authcore.Allow && mayStream(r) {
+		r = p.watchRequest(r)
+	}
+	if p.decision.Verdict != authcore.Allow {
+		s.pages.Refuse(w, asSent(r, host, original), &p.decision)
+		return nil
+	}
+	p.names = s.cookiesOf(p.decision.App)
+	g.strip(r)
+	dropCookies(r, p.names)
+	if id := p.decision.Identity; id != nil {
+		g.policy.SetHeaders(r.Header, id)
+	}
+	return next.ServeHTTP(&p, r)
+}
+
+// originalURL is the URL as the client sent it, before any rewrite (FA-13).
+func originalURL(r *http.Request) *url.URL {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil {
+		return original.URL
+	}
+	return r.URL
+}
+
+// reserved reports whether a path is ours on every app host.
+func reserved(path string) bool {
+	rest, ok := strings.CutPrefix(path, authcore.ReservedPrefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// serveReserved answers /.auth/. It is recognised on the original URI, so no
+// rewrite can hand it to the upstream.
+func (s *serving) serveReserved(w http.ResponseWriter, r *http.Request, host string, original *url.URL) {
+	r = asSent(r, host, original)
+	if app := s.svc.App(host); app != nil {
+		s.pages.ServeApp(w, r, app)
+		return
+	}
+	s.pages.Refuse(w, r, &authcore.Decision{})
+}
+
+// asSent is the request for our own pages: the URL as the client sent it, the
+// host that configuration says it is, and Caddy's id for it.
+func asSent(r *http.Request, host string, original *url.URL) *http.Request {
+	var id string
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		id, _ = repl.GetString("http.request.uuid")
+	}
+	r = r.WithContext(portal.WithRequestID(r.Context(), id))
+	r.Host, r.URL = host, original
+	return r
+}
+
+// strip removes from a request what is ours to say (HD-1): headers in every
+// spelling, what the client nominates as hop-by-hop, trailers.
+func (g *Guard) strip(r *http.Request) {
+	g.policy.StripHeaders(r.Header)
+	if values := r.Header["Connection"]; len(values) > 0 {
+		stripConnection(r.Header, values, &g.policy)
+	}
+	stripTrailers(r, &g.policy)
+}
+
+// dropCookies removes what is ours to know (HD-5); other cookies stay byte for
+// byte.
+func dropCookies(r *http.Request, names []string) {
+	cookies := r.Header["Cookie"]
+	if len(cookies) == 0 {
+		return
+	}
+	kept, changed := authcore.StripCookies(cookies, names)
+	switch {
+	case changed && len(kept) == 0:
+		delete(r.Header, "Cookie")
+	case changed:
+		r.Header["Cookie"] = kept
+	}
+}
+
+// stripConnection keeps a client from nominating our headers as hop-by-hop,
+// upon which a proxy would remove what we set (HD-3).
+func stripConnection(h http.Header, values []string, p *authcore.Policy) {
+	var kept []string
+	dropped := false
+	for _, v := range values {
+		for token := range strings.SplitSeq(v, ",") {
+			if token = strings.TrimSpace(token); p.Reserved(token) {
+				dropped = true
+			} else {
+				kept = append(kept, token)
+			}
+		}
+	}
+	switch {
+	case dropped && len(kept) == 0:
+		delete(h, "Connection")
+	case dropped:
+		h["Connection"] = []string{strings.Join(kept, ", ")}
+	}
+}
+
+// stripTrailers keeps reserved names out of trailers (HD-1): those announced
+// now, and those that come at the end of the body.
+func stripTrailers(r *http.Request, p *authcore.Policy) {
+	deleteReserved(r.Trailer, p)
+	if r.Body != nil && r.Body != http.NoBody && (r.ContentLength < 0 || len(r.Trailer) > 0) {
+		r.Body = &trailerBody{r.Body, r, p}
+	}
+}
+
+func deleteReserved(h http.Header, p *authcore.Policy) {
+	for name := range h {
+		if p.Reserved(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// trailerBody strips the trailers that the server adds when the body ends.
+type trailerBody struct {
+	io.ReadCloser
+	r *http.Request
+	p *authcore.Policy
+}
+
+// Read reads the body; its end is where trailers appear.
+func (b *trailerBody) Read(buf []byte) (int, error) {
+	n, err := b.ReadCloser.Read(buf)
+	if err != nil {
+		deleteReserved(b.r.Trailer, b.p)
+	}
+	return n, err
+}

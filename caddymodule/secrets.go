@@ -1,0 +1,87 @@
+package caddymodule
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
+
+// secret is a resolved secret; the zero value is none. It stands behind a
+// pointer, because fmt prints fields that are not exported without asking
+// their methods, and would print a string.
+type secret struct{ value *string }
+
+// reveal returns the secret itself.
+func (s secret) reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// String hides the secret from fmt and slog.
+func (secret) String() string { return "[redacted]" }
+
+// MarshalText hides it from encoders.
+func (secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+// secrets are the values behind the placeholders. They live beside the
+// configuration and never in it: Caddy's admin endpoint shows the latter (AD-4).
+type secrets struct {
+	rootKey      secret
+	smtpUsername string
+	smtpPassword secret
+}
+
+var placeholder = regexp.MustCompile(`^\{(env\.[A-Za-z_][A-Za-z0-9_]*|file\.[^{}]+)\}$`)
+
+// checkSecret accepts the place of a secret, never a secret. The message leaves
+// the value out: it is probably one.
+func checkSecret(word, value string) error {
+	if !placeholder.MatchString(value) {
+		return fmt.Errorf("%s: a secret must not stand in the configuration; write {env.NAME} or {file./path/of/it}", word)
+	}
+	return nil
+}
+
+func (a *App) resolveSecrets(repl *caddy.Replacer) (secrets, error) {
+	var s secrets
+	var err error
+	if s.rootKey, err = resolveSecret(repl, "root_key", a.RootKey); err != nil {
+		return s, err
+	}
+	if s.rootKey != (secret{}) {
+		if _, err := authcore.RootKeyFromSecret(s.rootKey.reveal()); err != nil { // CR-3
+			return s, fmt.Errorf("root_key: %w", err)
+		}
+	}
+	if s.smtpPassword, err = resolveSecret(repl, "smtp password", a.SMTP.Password); err != nil {
+		return s, err
+	}
+	s.smtpUsername, err = repl.ReplaceOrErr(a.SMTP.Username, true, true)
+	if err != nil {
+		return s, fmt.Errorf("smtp username: %w", err)
+	}
+	return s, nil
+}
+
+// resolveSecret replaces a placeholder. Files usually end in a newline that is
+// not part of the secret.
+func resolveSecret(repl *caddy.Replacer, word, value string) (secret, error) {
+	if value == "" {
+		return secret{}, nil
+	}
+	resolved, err := repl.ReplaceOrErr(value, true, true)
+	if err != nil {
+		return secret{}, fmt.Errorf("%s: %w", word, err)
+	}
+	resolved = strings.TrimRight(resolved, "\r\n")
+	if resolved == "" {
+		return secret{}, fmt.Errorf("%s: %s is empty", word, value)
+	}
+	return secret{&resolved}, nil
+}

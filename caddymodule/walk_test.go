@@ -1,0 +1,142 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// The first walk sees raw routes, the second decoded ones; what the first
+// accepted is what will serve.
+func TestWalk_RawAndDecodedAgree(t *testing.T) {
+	caddyfile, _ := isolated(t, portalOption+`
+&(named) {
+	passwordless_guard {
+		public /named
+	}
+}
+*.example.com {
+	tls internal
+	@app host app.example.com
+	handle @app {
+		uri strip_prefix /x
+		passwordless_guard
+	}
+	@wiki {
+		host wiki.example.com other.example.org
+		path /wiki/*
+	}
+	handle @wiki {
+		passwordless_guard
+	}
+	handle {
+		invoke named
+	}
+}
+auth.example.com {
+	passwordless_portal
+}
+`)
+	cfg := config(t, strings.Replace(caddyfile, "public /named", "origin https://n.example.com", 1))
+	rawApp := new(caddyhttp.App)
+	if err := json.Unmarshal(cfg.AppsRaw["http"], rawApp); err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := caddy.ProvisionContext(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := ctx.App("http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, decoded := reach(t, rawApp), reach(t, mod.(*caddyhttp.App))
+	if !reflect.DeepEqual(raw, decoded) || len(raw) != 4 {
+		t.Errorf("raw walk:\n%q\ndecoded walk:\n%q", raw, decoded)
+	}
+}
+
+func reach(t *testing.T, app *caddyhttp.App) []string {
+	t.Helper()
+	w := walker{app: app, repl: caddy.NewReplacer()}
+	if err := w.walk(); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, f := range append(w.guards, w.portals...) {
+		where := "portal"
+		if f.guard != nil {
+			where = f.guard.where()
+		}
+		lines = append(lines, fmt.Sprint(where, f.hosts, f.auth, f.rewritten))
+	}
+	return lines
+}
+
+func TestValidate_Warns(t *testing.T) {
+	for name, tc := range map[string]struct{ caddyfile, want string }{
+		"nothing": {
+			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\n%\napp.example.com {\npasswordless_guard {\npublic /healthz\n}\nrewrite * ?a=b\nhandle {\nrespond hi\n}\n}",
+			""},
+		"no mail server": {
+			"app.example.com {\npasswordless_guard\n}",
+			"no mail server is configured"},
+		"a matcher keeps /.auth/ away": {
+			"app.example.com {\nhandle /private/* {\npasswordless_guard\n}\n}",
+			"requests for https://app.example.com/.auth/* may not reach it, and sign-in ends there; add to the site, with the same rules\nhandle /.auth/* {\n\tpasswordless_guard\n}"},
+		"a matcher further out keeps /.auth/ away": {
+			"app.example.com {\nhandle /private/* {\n@auth path /.auth/*\nhandle @auth {\npasswordless_guard\n}\n}\n}",
+			"may not reach it"},
+		"a method keeps /.auth/ away": {
+			"app.example.com {\n@get method GET\npasswordless_guard @get\n}",
+			"may not reach it"},
+		"a rewrite before public paths": {
+			"app.example.com {\ntry_files {path} /index.html\npasswordless_guard {\npublic /healthz\n}\n}",
+			"the URI is rewritten before the guard"},
+		"a rewrite behind public paths": {
+			"app.example.com {\npasswordless_guard {\npublic /healthz\n}\nhandle_path /x/* {\nrespond hi\n}\n}",
+			"the URI is rewritten behind the guard"},
+		"an rp_id above an app": {
+			"passwordless {\nportal https://auth.example.com\nrp_id example.com\n}\n%\napp.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
+			"rp_id example.com covers the app app.example.com"},
+		"localhost for everybody": {
+			"http://app.localhost:8080 {\nbind 0.0.0.0\npasswordless_guard\n}",
+			"plain HTTP on localhost, but other machines can connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			caddyfile, log := isolated(t, tc.caddyfile)
+			if err := caddy.Validate(config(t, caddyfile)); err != nil {
+				t.Fatal(err)
+			}
+			got := warnings(t, log)
+			if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+				t.Errorf("warned %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func warnings(t *testing.T, log string) string {
+	t.Helper()
+	data, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for line := range strings.Lines(string(data)) {
+		var entry struct{ Level, Logger, Msg string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry.Level == "warn" && strings.HasPrefix(entry.Logger, "passwordless") {
+			all = append(all, entry.Msg)
+		}
+	}
+	return strings.Join(all, "\n")
+}
