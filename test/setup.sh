@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Go: a C compiler (race detector), Chromium
+# and certutil (browser tests), shellcheck, and from npm axe-core and the
+# TypeScript checker, pinned by package-lock.json.
+#
+#   test/setup.sh          install what is missing, where that is allowed
+#   test/setup.sh --check  install nothing; say what is missing
+#
+# Debian as root: installed. Anywhere else: listed, with what does not run
+# without it. Nothing is skipped silently; with CI=true a missing part fails.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# command | Debian packages | what does not run without it
+parts='gcc|gcc libc6-dev|the race detector
+chromium|chromium fonts-liberation|browser tests
+certutil|libnss3-tools|browser tests over TLS
+shellcheck|shellcheck|the check of shell scripts
+npm|npm|accessibility checks and type checks of JavaScript'
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+each_missing() { # calls "$1 packages purpose" for each part that is not here
+	local command packages purpose
+	while IFS='|' read -r command packages purpose; do
+		have "$command" || "$1" "$packages" "$purpose"
+	done <<<"$parts"
+}
+
+node_modules_current() {
+	[ -f node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ]
+}
+
+install_debian() {
+	local wanted=()
+	add() { read -ra words <<<"$1"; wanted+=("${words[@]}"); }
+	each_missing add
+	[ ${#wanted[@]} -gt 0 ] || return 0
+	echo "installing ${wanted[*]}"
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+}
+
+if [ "${1:-}" != --check ]; then
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		install_debian || echo "apt-get did not succeed; what is missing is listed below" >&2
+	fi
+	if have npm && ! node_modules_current; then
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || echo "npm did not succeed" >&2
+	fi
+fi
+
+missing=0
+report() {
+	missing=1
+	echo "MISSING $1: without it, not run: $2" >&2
+}
+each_missing report
+[ -f node_modules/axe-core/axe.min.js ] || report 'axe-core (npm ci in test/)' 'accessibility checks'
+
+if [ "$missing" = 1 ]; then
+	[ "$(id -u)" = 0 ] || echo "on Debian: sudo test/setup.sh" >&2
+	[ "${CI:-}" != true ] || exit 1
+fi
