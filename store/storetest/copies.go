@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/passwordless-auth/passwordless-auth/store"
@@ -30,7 +31,7 @@ func stored() everything {
 	return everything{
 		user: user("u"), passkey: passkey("p", "u", start()), session: session(1, "s", "u"),
 		message: message("m", store.Queued, start()), thing: thing{Name: "x", At: start(), Tags: []string{"a"}},
-		meta: []byte("value"), audit: auditRecord("1"), key: signingKey("k", start()),
+		meta: bytes.Repeat([]byte("value"), 1000), audit: auditRecord("1"), key: signingKey("k", start()),
 	}
 }
 
