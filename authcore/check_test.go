@@ -38,8 +38,21 @@ func TestKinds_EachTokenOpensItsOwnDoorOnly(t *testing.T) {
 		"device":       root.Device.Reveal(),
 		"nonce":        nonce.Reveal(),
 	}
+	doors := f.doors(secrets["ceremony"], pending)
+	for kind, secret := range secrets {
+		for door, open := range doors {
+			if got, want := open(secret), kind == door; got != want {
+				t.Errorf("a %s at the door for a %s: opens %v, want %v", kind, door, got, want)
+			}
+		}
+	}
+	f.kindsThatAreTaken(secrets, nonce)
+}
+
+// doors say whether a secret opens them, and use nothing up.
+func (f *fixture) doors(ceremony string, pending Browser) map[string]func(string) bool {
 	who := f.newBrowser()
-	doors := map[string]func(secret string) bool{
+	return map[string]func(secret string) bool{
 		"root session": func(s string) bool { return f.live(Token(s)) != nil },
 		"app session":  func(s string) bool { return f.allowed(appHost, Token(s)) },
 		"wiki session": func(s string) bool { return f.allowed(wikiHost, Token(s)) },
@@ -61,7 +74,7 @@ func TestKinds_EachTokenOpensItsOwnDoorOnly(t *testing.T) {
 			return i != nil
 		},
 		"ceremony": func(s string) bool {
-			if s == secrets["ceremony"] {
+			if s == ceremony {
 				return true // would be spent; its own tests present it
 			}
 			_, err := f.s.FinishPasskey(f.ctx(), s, []byte("{}"), pending)
@@ -69,14 +82,6 @@ func TestKinds_EachTokenOpensItsOwnDoorOnly(t *testing.T) {
 			return !ok || r.Reason != FlowExpired
 		},
 	}
-	for kind, secret := range secrets {
-		for door, open := range doors {
-			if got, want := open(secret), kind == door; got != want {
-				t.Errorf("a %s at the door for a %s: opens %v, want %v", kind, door, got, want)
-			}
-		}
-	}
-	f.kindsThatAreTaken(secrets, nonce)
 }
 
 // kindsThatAreTaken are the doors that use up what they accept.

@@ -72,6 +72,10 @@ type Config struct {
 	MailsPerAddress       int           // default 10, at most 80
 	MailsPer              time.Duration // default 1 h
 	AllowHTTP             bool          // the demo: cookies over http://*.localhost
+
+	// Mailed is called after mail may have been queued; it must not block.
+	// Default: nobody is told, and delivery looks by itself.
+	Mailed func()
 }
 
 func def[T comparable](v *T, d T) {

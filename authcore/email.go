@@ -88,6 +88,9 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 	if err != nil {
 		return nil, err
 	}
+	if s.cfg.Mailed != nil {
+		s.cfg.Mailed() // EN: for decoys too
+	}
 	return &EmailStarted{Flow: secretToken, ExpiresIn: s.cfg.LinkTTL, ResendAfter: resendAfter}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -164,6 +165,7 @@ func (s *sink) start(t testing.TB) *sink {
 	srv := smtp.NewServer(s)
 	srv.Domain = "localhost"
 	srv.AllowInsecureAuth = true
+	srv.ErrorLog = log.New(io.Discard, "", 0)
 	switch {
 	case s.implicit:
 		ln = tls.NewListener(ln, certs)
@@ -173,6 +175,7 @@ func (s *sink) start(t testing.TB) *sink {
 	serving := make(chan error, 1)
 	go func() { serving <- srv.Serve(ln) }()
 	t.Cleanup(func() {
+		_ = ln.Close() // in case Serve has not begun, and Close does not know of it
 		_ = srv.Close()
 		if err := <-serving; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			t.Errorf("serving: %v", err)

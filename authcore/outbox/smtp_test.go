@@ -53,7 +53,7 @@ func TestCheck_SaysWhatToWrite(t *testing.T) {
 		{func(s *SMTP) { s.From = `"a b"@example.com` }, "the address may hold"},
 		{func(s *SMTP) { s.From = "löwe@example.com" }, "the address may hold"},
 		{func(s *SMTP) { s.From = "a@[127.0.0.1]" }, "the address may hold"},
-		{func(s *SMTP) { s.From = "=?utf-8?q?A=0D=0ABcc:?= <a@example.com>" }, "plain words on one line"},
+		{func(s *SMTP) { s.From = "=?utf-8?q?A=E2=80=AEB?= <a@example.com>" }, "plain words on one line"},
 	} {
 		s := with(c.change)
 		if err := s.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
