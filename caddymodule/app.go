@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -110,7 +111,8 @@ type App struct {
 	counters *lease[*ratelimit.Store] // of passwordless_limit, taken by Start
 	limiting atomic.Pointer[limiting] // set by Start
 
-	ready   chan struct{}           // closed when Start is through
+	ready   chan struct{}           // closed when Start is through, or will not be
+	settle  func()                  // closes ready, once
 	current atomic.Pointer[serving] // set by Start, unless there is nothing to serve
 	lease   *lease[*process]        // taken by Start
 	quiet   chan struct{}           // made by Stop, closed when nothing works any more
@@ -129,6 +131,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // no store and writes nothing, because "caddy validate" ends after it.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.log, a.ready = ctx.Slogger(), make(chan struct{})
+	a.settle = sync.OnceFunc(func() { close(a.ready) })
 	if err := a.check(); err != nil {
 		return err
 	}
@@ -201,6 +204,7 @@ func checkDatabase(path string) error {
 // Start learns which guard serves which host, now from the loaded handlers, and
 // opens the store if there is one to serve.
 func (a *App) Start() error {
+	defer a.settle()
 	if a.http == nil { // no handler of ours anywhere
 		if a.Portal != "" {
 			return a.portalUnserved()
@@ -215,13 +219,10 @@ func (a *App) Start() error {
 	if err := a.startLimits(b.limits); err != nil {
 		return err
 	}
-	if len(a.bound) > 0 || a.Portal != "" { // otherwise there is nobody to sign in, and no store to open
-		if err := a.startServing(a.bound); err != nil {
-			return err
-		}
+	if len(a.bound) == 0 && a.Portal == "" {
+		return nil // nobody to sign in, and no store to open
 	}
-	close(a.ready)
-	return nil
+	return a.startServing(a.bound)
 }
 
 var (

@@ -33,6 +33,14 @@ func run(t *testing.T, caddyfile string) *App {
 	return running(t)
 }
 
+// load replaces the running configuration.
+func load(t *testing.T, raw []byte) {
+	t.Helper()
+	if err := caddy.Load(raw, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // running is our app of the configuration that Caddy runs.
 func running(t *testing.T) *App {
 	t.Helper()

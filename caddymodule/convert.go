@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net"
@@ -18,7 +19,7 @@ import (
 // coreConfig says in authcore's terms what was configured here.
 func (a *App) coreConfig(hosts []boundHost) (authcore.Config, error) {
 	c := authcore.Config{
-		RPID: a.RPID, RPName: a.RPName, Brand: a.Brand.Name,
+		RPID: a.RPID, RPName: a.RPName, Brand: a.brandName(hosts),
 		Registration:      authcore.Registration{Mode: a.Registration.Mode, Domains: a.Registration.Domains},
 		Admins:            a.Admins,
 		NoPasskey:         len(a.Methods) > 0 && !slices.Contains(a.Methods, "passkey"),
@@ -109,6 +110,22 @@ func (a *App) mailServer() outbox.SMTP {
 
 func (b Brand) look() portal.Brand {
 	return portal.Brand{Name: b.Name, Accent: strings.ToLower(b.Accent), Logo: b.Logo}
+}
+
+// brandName is what pages and mails call the place that people sign in to: by
+// default what passkeys are made for, or the host of sign-in.
+func (a *App) brandName(hosts []boundHost) string {
+	name := cmp.Or(a.Brand.Name, a.RPName)
+	if name != "" {
+		return name
+	}
+	if portal, err := parseOrigin(a.Portal); a.Portal != "" && err == nil {
+		return portal.host
+	}
+	if len(hosts) > 0 { // the sidecar's
+		return hosts[0].Host
+	}
+	return ""
 }
 
 // prefixes reads the addresses and networks of metrics_allow; checkNetwork has

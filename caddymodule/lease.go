@@ -38,7 +38,7 @@ func acquire[T any](pool *caddy.UsagePool, key string, open func() (T, error), c
 	// The error comes first: beside an error the value is nil, also for those
 	// who only waited for somebody else's open to fail.
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", key, err)
+		return nil, err
 	}
 	return &lease[T]{value: value.(*pooled[T]).value, pool: pool, key: key}, nil
 }

@@ -71,7 +71,7 @@ func (l *Limit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	c := l.app.limiting.Load()
 	if c == nil {
 		l.app.wait(r.Context())
-		if c = l.app.limiting.Load(); c == nil {
+		if c = l.app.fallback().limiting.Load(); c == nil {
 			return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)
 		}
 	}

@@ -22,7 +22,11 @@ const openWithin = 30 * time.Second
 // process is what survives a reload: the open store with all that lives over
 // it, and the configurations that serve from it at the moment.
 type process struct {
-	rt *authcore.Runtime
+	rt    *authcore.Runtime
+	admin *adminServer // nil where it could not listen
+	key   authcore.RootKey
+	given bool // key was configured, and is not the file's
+	demo  bool
 
 	mu      sync.Mutex
 	serving []*serving // oldest first
@@ -57,11 +61,13 @@ func (a *App) overStore(db store.Store, path string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{rt: rt}, nil
+	p := &process{rt: rt, key: key, given: a.RootKey != "", demo: a.Demo}
+	p.admin = serveAdmin(p, path, a.log)
+	return p, nil
 }
 
 // close closes the store, after the last configuration.
-func (p *process) close() error { return p.rt.Close() }
+func (p *process) close() error { return errors.Join(p.admin.close(), p.rt.Close()) }
 
 // enter makes s the configuration that live streams, housekeeping and the
 // command line follow.
@@ -103,6 +109,26 @@ func (a *App) rootKey(path string) (authcore.RootKey, error) {
 		return authcore.RootKeyFromSecret(s)
 	}
 	return authcore.LoadRootKey(filepath.Join(filepath.Dir(path), "auth.key"), rand.Reader)
+}
+
+// admits refuses a configuration that the open store does not fit: what it says
+// would hold from the next start on only, and then fail.
+func (p *process) admits(a *App) error {
+	if a.Demo != p.demo {
+		return errors.New("a demo's database is open, or one that is none; restart instead of reloading")
+	}
+	same := p.given == (a.RootKey != "")
+	if same && p.given {
+		key, err := authcore.RootKeyFromSecret(a.secrets.rootKey.reveal())
+		if err != nil {
+			return fmt.Errorf("root_key: %w", err)
+		}
+		same = key == p.key
+	}
+	if !same {
+		return errors.New("root_key: it is not the one that the database is open with, and every key in the database is wrapped by that; put it back")
+	}
+	return nil
 }
 
 // checkDemoMark keeps a demo's database, where anybody may register, out of

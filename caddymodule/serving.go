@@ -37,17 +37,32 @@ type serving struct {
 	draining atomic.Bool
 }
 
-// serving returns what the app started, waiting for it within a bound; nil if
-// it has not, and then nobody is let through (FA-10).
+// serving returns what this configuration serves with, waiting for it within a
+// bound; nil if there is nothing, and then nobody is let through (FA-10).
 func (a *App) serving(ctx context.Context) *serving {
 	if s := a.current.Load(); s != nil {
 		return s
 	}
 	a.wait(ctx)
-	return a.current.Load()
+	return a.fallback().current.Load()
 }
 
-// wait waits until Start is through, or no longer.
+// fallback is the app to ask once Start is through. A configuration that fails
+// to start may have accepted requests already; the one that goes on running
+// decides about them, as if they had come to it.
+func (a *App) fallback() *App {
+	if a.current.Load() != nil || a.limiting.Load() != nil {
+		return a
+	}
+	if mod, err := caddy.ActiveContext().AppIfConfigured("passwordless"); err == nil {
+		if running, ok := mod.(*App); ok {
+			return running
+		}
+	}
+	return a
+}
+
+// wait waits until Start is through or has failed, or no longer.
 func (a *App) wait(ctx context.Context) {
 	timer := time.NewTimer(readyWait)
 	defer timer.Stop()
@@ -70,6 +85,9 @@ func (a *App) startServing(hosts []boundHost) error {
 		return err
 	}
 	a.lease = l // from here on Cleanup gives it back, whatever becomes of us
+	if err := l.value.admits(a); err != nil {
+		return err
+	}
 	s, err := a.newServing(l.value.rt, hosts)
 	if err != nil {
 		return err
@@ -86,20 +104,23 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 		return nil, err
 	}
 	s := &serving{smtp: a.SMTP != (SMTP{})}
+	if s.mail, err = a.mailWorker(rt); err != nil {
+		return nil, err
+	}
+	config.Mailed = s.mail.Kick
 	if s.svc, err = authcore.NewService(rt, config); err != nil {
 		return nil, err
 	}
 	s.https = s.svc.OurCookies(authcore.Origin{Scheme: "https"})
 	s.http = s.svc.OurCookies(authcore.Origin{Scheme: "http"})
-	if s.mail, err = a.mailWorker(rt); err != nil {
-		return nil, err
-	}
 	allow, err := prefixes(a.MetricsAllow)
 	if err != nil {
 		return nil, err
 	}
+	look := a.Brand.look()
+	look.Name = config.Brand
 	s.pages, err = portal.New(portal.Options{
-		Service: s.svc, Brand: a.Brand.look(), Log: a.log, Version: Version(), ClientIP: clientIP, Health: s, MetricsAllow: allow,
+		Service: s.svc, Brand: look, Log: a.log, Version: Version(), ClientIP: clientIP, Health: s, MetricsAllow: allow,
 	})
 	return s, err
 }
@@ -161,6 +182,7 @@ func (a *App) Stop() error {
 // Cleanup gives back what Start took, once. Where Start took nothing, there is
 // nothing to give: a failed reload must not cost the running one its store.
 func (a *App) Cleanup() error {
+	a.settle() // another app may have failed before ours was started
 	var err error
 	if a.counters != nil {
 		err = a.counters.release()

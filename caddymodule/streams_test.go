@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/quic-go/quic-go/http3"
 	"golang.org/x/net/http2"
 
@@ -179,9 +178,7 @@ func (s *site) reload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := caddy.Load(raw, true); err != nil {
-		t.Fatal(err)
-	}
+	load(t, raw)
 	s.app = running(t)
 }
 

@@ -48,6 +48,9 @@ func (s sites) caddyfile(env environment) *caddyfile.File {
 	f.Close()
 	f.Open("", "servers")
 	f.Line("", "protocols", "h1")
+	f.Open("", "timeouts")
+	f.Line("", "read_header", "500ms") // browsers connect ahead of need, and Ctrl-C would wait for such a connection
+	f.Close()
 	f.Close()
 	f.Open("", "passwordless")
 	f.Line("--data", "database", filepath.Join(env.data, "auth.db"))

@@ -1,0 +1,145 @@
+package caddymodule
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// adminUser is a user.
+type adminUser struct {
+	ID          string    `json:"id"`
+	Email       string    `json:"email"`
+	Name        string    `json:"name"`
+	DisplayName string    `json:"display_name,omitempty"`
+	Groups      []string  `json:"groups"`
+	Admin       bool      `json:"admin"`
+	Disabled    bool      `json:"disabled"`
+	NeedsName   bool      `json:"needs_name"` // reaches no app until named
+	CreatedAt   time.Time `json:"created_at"`
+	VerifiedAt  time.Time `json:"verified_at,omitzero"`
+}
+
+func toAdminUser(u *store.User) adminUser {
+	groups := u.Groups
+	if groups == nil {
+		groups = []string{}
+	}
+	return adminUser{
+		ID: u.ID, Email: u.Email, Name: u.Name, DisplayName: u.DisplayName, Groups: groups, Admin: u.Admin,
+		Disabled: u.Disabled, NeedsName: u.Unnamed, CreatedAt: u.CreatedAt, VerifiedAt: u.VerifiedAt,
+	}
+}
+
+// adminUsers is a page; Next is empty on the last.
+type adminUsers struct {
+	Items []adminUser `json:"items"`
+	Next  string      `json:"next,omitempty"`
+}
+
+func listUsers(svc *authcore.Service, r *http.Request) (any, error) {
+	after, limit, err := page(r)
+	if err != nil {
+		return nil, err
+	}
+	users, err := svc.ListUsers(r.Context(), after, limit)
+	if err != nil {
+		return nil, err
+	}
+	list := adminUsers{Items: []adminUser{}}
+	for _, u := range users {
+		list.Items = append(list.Items, toAdminUser(u))
+	}
+	if len(users) == limit {
+		list.Next = users[limit-1].ID
+	}
+	return list, nil
+}
+
+// adminNew is a user to be, or whom to invite.
+type adminNew struct {
+	Email       string   `json:"email"`
+	Name        string   `json:"name,omitempty"`
+	DisplayName string   `json:"display_name,omitempty"`
+	Groups      []string `json:"groups,omitempty"`
+	Admin       bool     `json:"admin,omitempty"` // invitations only
+}
+
+func (n adminNew) user() authcore.NewUser {
+	return authcore.NewUser{Email: n.Email, Name: n.Name, DisplayName: n.DisplayName, Groups: n.Groups}
+}
+
+func addUser(svc *authcore.Service, r *http.Request) (any, error) {
+	var n adminNew
+	if err := decodeAdmin(r, &n); err != nil {
+		return nil, err
+	}
+	if n.Admin { // BT-1: the role comes by an invitation that was accepted
+		return nil, errAsked
+	}
+	u, err := svc.AddUser(r.Context(), operator, n.user())
+	if err != nil {
+		return nil, err
+	}
+	return toAdminUser(u), nil
+}
+
+// adminInvite is the link of an invitation, a secret.
+type adminInvite struct {
+	Link string `json:"link"`
+}
+
+func invite(svc *authcore.Service, r *http.Request) (any, error) {
+	var n adminNew
+	if err := decodeAdmin(r, &n); err != nil {
+		return nil, err
+	}
+	link, err := svc.Invite(r.Context(), operator, n.user(), n.Admin)
+	return adminInvite{link}, err
+}
+
+func showUser(svc *authcore.Service, r *http.Request) (any, error) {
+	u, err := svc.FindUser(r.Context(), r.PathValue("who"))
+	if err != nil {
+		return nil, err
+	}
+	return toAdminUser(u), nil
+}
+
+func deleteUser(svc *authcore.Service, r *http.Request) (any, error) {
+	return nil, svc.DeleteUser(r.Context(), operator, r.PathValue("who"))
+}
+
+func disableUser(svc *authcore.Service, r *http.Request) (any, error) {
+	return nil, svc.DisableUser(r.Context(), operator, r.PathValue("who"))
+}
+
+func enableUser(svc *authcore.Service, r *http.Request) (any, error) {
+	return nil, svc.EnableUser(r.Context(), operator, r.PathValue("who"))
+}
+
+func signOutUser(svc *authcore.Service, r *http.Request) (any, error) {
+	return nil, svc.SignOutUser(r.Context(), operator, r.PathValue("who"))
+}
+
+func nameUser(svc *authcore.Service, r *http.Request) (any, error) {
+	var body struct {
+		Name string `json:"name"`
+	}
+	if err := decodeAdmin(r, &body); err != nil {
+		return nil, err
+	}
+	return nil, svc.NameUser(r.Context(), operator, r.PathValue("who"), body.Name)
+}
+
+func setGroups(svc *authcore.Service, r *http.Request) (any, error) {
+	var body struct {
+		Groups []string `json:"groups"`
+	}
+	if err := decodeAdmin(r, &body); err != nil {
+		return nil, err
+	}
+	return nil, svc.SetGroups(r.Context(), operator, r.PathValue("who"), body.Groups)
+}

@@ -1,0 +1,174 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const whoHelp = "WHO is an e-mail address, a user name or an id."
+
+func userCommand(at *target) *cobra.Command {
+	return group("user", "Manage users",
+		userListCommand(at), userAddCommand(at), userShowCommand(at),
+		userChangeCommand(at, "disable", "Shut a user out and end all their sessions at once", "disabled"),
+		userChangeCommand(at, "enable", "Let a disabled user sign in again", "enabled"),
+		userDeleteCommand(at), userNameCommand(at), userGroupsCommand(at))
+}
+
+func userListCommand(at *target) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List all users", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := at.connect()
+			if err != nil {
+				return err
+			}
+			users := []adminUser{}
+			for query := (url.Values{}); ; {
+				var page adminUsers
+				if err := c.call(cmd.Context(), http.MethodGet, []string{"users"}, query, nil, &page); err != nil {
+					return err
+				}
+				users = append(users, page.Items...)
+				if page.Next == "" {
+					break
+				}
+				query.Set("after", page.Next)
+			}
+			return output(cmd, users, func(w io.Writer) {
+				fmt.Fprintln(w, "EMAIL\tNAME\tGROUPS\tSTATE\tSINCE")
+				for _, u := range users {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", u.Email, u.Name, orDash(strings.Join(u.Groups, ",")), u.state(), u.CreatedAt.Format(time.DateOnly))
+				}
+			})
+		},
+	}
+}
+
+// state is what keeps a user from apps, or raises them above others.
+func (u adminUser) state() string {
+	var words []string
+	for _, w := range []struct {
+		is   bool
+		word string
+	}{{u.Admin, "admin"}, {u.Disabled, "disabled"}, {u.NeedsName, "needs a name"}, {u.VerifiedAt.IsZero(), "never signed in"}} {
+		if w.is {
+			words = append(words, w.word)
+		}
+	}
+	return orDash(strings.Join(words, ", "))
+}
+
+func (u adminUser) print(w io.Writer) {
+	fmt.Fprintf(w, "email:\t%s\nname:\t%s\n", u.Email, u.Name)
+	if u.DisplayName != "" {
+		fmt.Fprintf(w, "display name:\t%s\n", u.DisplayName)
+	}
+	fmt.Fprintf(w, "groups:\t%s\nstate:\t%s\nid:\t%s\nsince:\t%s\n", orDash(strings.Join(u.Groups, ",")), u.state(), u.ID, u.CreatedAt.Format(time.RFC3339))
+}
+
+func userAddCommand(at *target) *cobra.Command {
+	var n adminNew
+	cmd := &cobra.Command{
+		Use: "add EMAIL", Short: "Add a user, who may then sign in", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n.Email = args[0]
+			var u adminUser
+			if err := at.do(cmd.Context(), http.MethodPost, []string{"users"}, n, &u); err != nil {
+				return err
+			}
+			return output(cmd, u, u.print)
+		},
+	}
+	cmd.Flags().StringVar(&n.Name, "name", "", "user name that apps see; it never changes (default: the e-mail address)")
+	cmd.Flags().StringVar(&n.DisplayName, "display-name", "", "name for people")
+	cmd.Flags().StringSliceVar(&n.Groups, "group", nil, "group; may be repeated")
+	return cmd
+}
+
+// do finds the server and sends one request.
+func (t *target) do(ctx context.Context, method string, segments []string, body, into any) error {
+	c, err := t.connect()
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, method, segments, nil, body, into)
+}
+
+func userShowCommand(at *target) *cobra.Command {
+	return &cobra.Command{
+		Use: "show WHO", Short: "Show one user", Long: whoHelp, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var u adminUser
+			if err := at.do(cmd.Context(), http.MethodGet, []string{"users", args[0]}, nil, &u); err != nil {
+				return err
+			}
+			return output(cmd, u, u.print)
+		},
+	}
+}
+
+func userChangeCommand(at *target, verb, short, past string) *cobra.Command {
+	return &cobra.Command{
+		Use: verb + " WHO", Short: short, Long: short + ". " + whoHelp, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := at.do(cmd.Context(), http.MethodPost, []string{"users", args[0], verb}, nil, nil); err != nil {
+				return err
+			}
+			return done(cmd, "%s is %s.", args[0], past)
+		},
+	}
+}
+
+func userDeleteCommand(at *target) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete WHO", Short: "Delete a user for good", Args: cobra.ExactArgs(1),
+		Long: "Deletes a user with all passkeys and sessions. The user name is never given again. " + whoHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := at.do(cmd.Context(), http.MethodDelete, []string{"users", args[0]}, nil, nil); err != nil {
+				return err
+			}
+			return done(cmd, "%s is deleted.", args[0])
+		},
+	}
+}
+
+func userNameCommand(at *target) *cobra.Command {
+	return &cobra.Command{
+		Use: "name WHO NAME", Short: "Give a user the name that apps see, once", Args: cobra.ExactArgs(2),
+		Long: "Gives a user the name that apps see. It can be given once and never changes. " + whoHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := at.do(cmd.Context(), http.MethodPut, []string{"users", args[0], "name"}, map[string]string{"name": args[1]}, nil); err != nil {
+				return err
+			}
+			return done(cmd, "%s is now called %s.", args[0], args[1])
+		},
+	}
+}
+
+func userGroupsCommand(at *target) *cobra.Command {
+	var none bool
+	cmd := &cobra.Command{
+		Use: "groups WHO GROUP... | WHO --none", Short: "Set the groups of a user", Args: cobra.MinimumNArgs(1),
+		Long: "Sets all groups of a user; apps see it with the next request. " + whoHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			groups := args[1:]
+			if none == (len(groups) > 0) {
+				return usageError(cmd, "name all groups that the user shall have, or --none")
+			}
+			if err := at.do(cmd.Context(), http.MethodPut, []string{"users", args[0], "groups"}, map[string][]string{"groups": groups}, nil); err != nil {
+				return err
+			}
+			return done(cmd, "%s has these groups: %s", args[0], orDash(strings.Join(groups, ",")))
+		},
+	}
+	cmd.Flags().BoolVar(&none, "none", false, "take all groups away")
+	return cmd
+}
