@@ -62,8 +62,9 @@ func field(text, name string) string {
 	return ""
 }
 
-// dieWithParent leaves no server behind when this program is killed. It holds
-// for processes started by the main goroutine, which stays on its thread.
+// dieWithParent leaves no server behind when this program is killed. The signal
+// also comes when the thread that started the process ends, but Go ends threads
+// only with a goroutine that is locked to one, and none is here.
 func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -1,8 +1,8 @@
 // Command bench measures what DESIGN §13 promises, in one run, and writes the
 // table to docs/performance.md:
 //
-//	go run ./bench          about 11 minutes, on a machine that does nothing else
-//	go run ./bench -quick   about 2 minutes; shows that measuring works
+//	go run ./bench          about 10 minutes, on a machine that does nothing else
+//	go run ./bench -quick   about 1 minute; shows that measuring works
 //
 // Everything compared is measured side by side, so that a figure is a ratio of
 // two of the same run. It ends with 1 when a target is missed or could not be

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -48,6 +49,16 @@ func (a *Authenticator) UserPresent(yes bool) {
 func (a *Authenticator) Credentials() []*webauthn.Credential {
 	a.b.t.Helper()
 	return call(a.b, "reading passkeys", webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials
+}
+
+// NoAutofill makes the tab, from its next page on, one whose fields list no
+// passkeys, as in older browsers: the only way to one is its button. In a tab
+// with autofill a user who is present picks a passkey as soon as it is listed.
+func (a *Authenticator) NoAutofill() {
+	a.b.t.Helper()
+	call(a.b, "switching autofill off", cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{
+		Source: "if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => false",
+	})
 }
 
 // SyncTo gives another tab or browser an authenticator with the same passkeys,

@@ -29,9 +29,9 @@ func (b *Browser) Reload() {
 // point is where the element can be clicked, in CSS pixels of the window.
 type point struct{ X, Y float64 }
 
-// find waits until an element that matches the CSS selector is visible and not
-// covered by another, and returns its middle. It asks the page anew each time,
-// so it survives navigation and the back/forward cache.
+// find waits until an element that matches the CSS selector is visible, not
+// covered by another and at rest, and returns its middle. It asks the page anew
+// each time, so it survives navigation and the back/forward cache.
 func (b *Browser) find(selector string) point {
 	b.t.Helper()
 	js := fmt.Sprintf(`(() => {
@@ -40,7 +40,7 @@ func (b *Browser) find(selector string) point {
 			e.scrollIntoView({block: 'center', behavior: 'instant'});
 			const r = e.getClientRects()[0], X = r.x + r.width / 2, Y = r.y + r.height / 2;
 			const top = document.elementFromPoint(X, Y);
-			if (e.contains(top)) return {at: {X, Y}, why: ''};
+			if (e.contains(top)) return {at: {X, Y}, why: document.readyState == 'complete' ? '' : 'the page still loads'};
 		}
 		return {at: {X: 0, Y: 0}, why: all.length + ' match, ' + visible.length + ' visible, none on top'};
 	})()`, selector)
@@ -48,7 +48,7 @@ func (b *Browser) find(selector string) point {
 		At  point  `json:"at"`
 		Why string `json:"why"`
 	}
-	var found answer
+	var found, before answer
 	Eventually(b.t, "waiting to see "+selector, func() string {
 		var err error
 		if found, err = runStep(b, chromedp.Evaluate[answer](js)); err != nil {
@@ -56,6 +56,10 @@ func (b *Browser) find(selector string) point {
 		}
 		if found.Why != "" {
 			return found.Why + " at " + b.describe()
+		}
+		if moved := found != before; moved { // scripts still lay the page out
+			before = found
+			return "it moves"
 		}
 		return ""
 	})
