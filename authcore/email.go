@@ -130,8 +130,10 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if !within {
 		typ = evRateLimited
 	}
-	err = tx.audit(event{typ: typ, ok: ok, client: in.Browser.Client, subject: f.UserID,
-		details: map[string]string{"email": email.Address(addr).Mask(), "client": f.ClientID}})
+	err = tx.audit(event{
+		typ: typ, ok: ok, client: in.Browser.Client, subject: f.UserID,
+		details: map[string]string{"email": email.Address(addr).Mask(), "client": f.ClientID},
+	})
 	if err != nil {
 		return err
 	}

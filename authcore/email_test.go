@@ -355,3 +355,16 @@ func (f *fixture) setWrongCodes(addr string, n int) {
 		return tx.PutUser(u)
 	}))
 }
+
+func TestEmail_PendingFlowFollowsTheMethodsOfTheCurrentConfiguration_SE6(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	f.givePasskey(alice)
+	code, link := f.newBrowser(), f.newBrowser()
+	m, l := f.start(alice, code), f.start(alice, link)
+	f.reload(portalConfig(t, func(c *Config) { c.EmailAfterPasskey = "off" }))
+	_, err := f.s.VerifyCode(f.ctx(), m.code, code)
+	f.refused(err, FlowExpired)
+	_, err = f.s.RedeemLink(f.ctx(), l.link, link)
+	f.refused(err, LinkInvalid)
+}

@@ -14,7 +14,7 @@ type outcome struct {
 	flow             FlowInfo
 	commits, verify  int64
 	wrong, last      Reason
-	afterwards, link Reason
+	afterwards       Reason
 }
 
 // probe asks for a mail and then guesses until the flow is gone.

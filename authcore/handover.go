@@ -251,8 +251,10 @@ func (s *Service) admit(tx *txn, app *App, u *store.User, client Client) (*Refus
 	if ok {
 		return nil, nil
 	}
-	return &Refusal{Reason: Forbidden, Detail: at}, tx.audit(event{typ: evAccessDenied, client: client, subject: u.ID,
-		details: map[string]string{"host": app.Origin.Host, "at": at}})
+	return &Refusal{Reason: Forbidden, Detail: at}, tx.audit(event{
+		typ: evAccessDenied, client: client, subject: u.ID,
+		details: map[string]string{"host": app.Origin.Host, "at": at},
+	})
 }
 
 // Admits says whether the app's policy lets the user in at all, and which line

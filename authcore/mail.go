@@ -10,7 +10,8 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
-// Mail templates, by the name that rows and template folders use.
+// TemplateSignIn is the mail template, by the name that rows and template
+// folders use.
 const TemplateSignIn = "sign-in"
 
 // Names of a sign-in mail's parameters and sealed secrets.

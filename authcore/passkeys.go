@@ -212,8 +212,10 @@ func (s *Service) failedRegistration(ctx context.Context, cause error, b Browser
 		return cause
 	}
 	err := s.update(ctx, func(tx *txn) error {
-		return tx.audit(event{typ: evRegisterFailed, client: b.Client, subject: b.Session.User.ID,
-			details: map[string]string{"why": string(r.Reason)}})
+		return tx.audit(event{
+			typ: evRegisterFailed, client: b.Client, subject: b.Session.User.ID,
+			details: map[string]string{"why": string(r.Reason)},
+		})
 	})
 	return errors.Join(err, cause)
 }

@@ -89,7 +89,7 @@ func createRootKey(path string, rand io.Reader) (RootKey, error) {
 	if err != nil {
 		return key, fmt.Errorf("making the root key: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n")
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {

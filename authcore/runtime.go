@@ -128,7 +128,7 @@ func (h *hostIDs) id(host string) uint32 {
 		if h.ids == nil {
 			h.ids = map[string]uint32{}
 		}
-		id = uint32(len(h.ids) + 1) //nolint:gosec // bounded by configured hosts
+		id = uint32(len(h.ids) + 1)
 		h.ids[host] = id
 	}
 	return id

@@ -12,6 +12,9 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
+// User is a person's record, as those above authcore see it.
+type User = store.User
+
 // Token is a secret that a browser or client holds; it prints as [redacted].
 type Token = secret.Token
 
@@ -171,8 +174,10 @@ func (s *Service) startSession(tx *txn, n newSession) (Token, *store.Session, er
 	if err := tx.PutSession(sess); err != nil {
 		return "", nil, fmt.Errorf("storing a session: %w", err)
 	}
-	return token, sess, tx.audit(event{typ: evSessionCreated, ok: true, client: n.client, subject: n.user.ID,
-		details: map[string]string{"session": sess.ID, "kind": string(sess.Kind), "host": sess.Host}})
+	return token, sess, tx.audit(event{
+		typ: evSessionCreated, ok: true, client: n.client, subject: n.user.ID,
+		details: map[string]string{"session": sess.ID, "kind": string(sess.Kind), "host": sess.Host},
+	})
 }
 
 // capSessions makes room for one more: the session seen longest ago goes
@@ -220,8 +225,10 @@ func (s *Service) endSession(tx *txn, sess *store.Session, client Client, actor,
 		return fmt.Errorf("ending a session: %w", err)
 	}
 	tx.dead = append(tx.dead, sess.Hash)
-	return tx.audit(event{typ: evSessionRevoked, ok: true, client: client, actor: actor, subject: sess.UserID,
-		details: map[string]string{"session": sess.ID, "why": why}})
+	return tx.audit(event{
+		typ: evSessionRevoked, ok: true, client: client, actor: actor, subject: sess.UserID,
+		details: map[string]string{"session": sess.ID, "why": why},
+	})
 }
 
 // endAll kills everything issued to the user before now: sessions, and by the

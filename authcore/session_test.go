@@ -388,3 +388,42 @@ func TestSession_RecordsHoldNoToken_SE1(t *testing.T) {
 		t.Errorf("a session is stored under its token: %v", err)
 	}
 }
+
+func TestSession_ChildIsJudgedByItsRootToo(t *testing.T) {
+	for name, change := range map[string]func(root *store.Session){
+		"idle":      func(root *store.Session) { root.LastSeen = root.LastSeen.Add(-25 * time.Hour) },
+		"absolute":  func(root *store.Session) { root.CreatedAt = root.CreatedAt.AddDate(0, -2, 0) },
+		"old epoch": func(root *store.Session) { root.Epoch-- },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			b, _ := f.signIn(alice)
+			app := f.handOver(b.Session, appHost)
+			f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
+				root, err := tx.SessionByID(b.Session.Session.ID)
+				if err != nil {
+					return err
+				}
+				change(root)
+				return tx.PutSession(root)
+			}))
+			if f.allowed(appHost, app) {
+				t.Error("an app session outlives its root")
+			}
+		})
+	}
+}
+
+func TestHandOver_IsAUseOfTheRoot(t *testing.T) {
+	f := newFixture(t)
+	b, got := f.signIn(alice)
+	nonce, _ := f.s.NewToken()
+	f.clock.advance(f.s.cfg.SessionIdle - time.Minute)
+	if _, err := f.s.RedeemTicket(f.ctx(), f.app(appHost), f.ticket(b.Session, appHost, nonce), nonce, Client{}); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.advance(time.Hour)
+	if f.live(got.Token) == nil {
+		t.Error("the root idled out an hour after it opened an app")
+	}
+}

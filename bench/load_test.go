@@ -53,7 +53,7 @@ func TestLoad_KeepsItsConnectionsBetweenSlices(t *testing.T) {
 func TestLoad_RefusalIsAnErrorAndNoFigure(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	defer srv.Close()
-	err := inProcess(t, "load").ask(slice{srv.Listener.Addr().String(), []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 1, time.Millisecond}, new(sliceResult))
+	err := inProcess(t, "load").ask(slice{srv.Listener.Addr().String(), []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 1, 200 * time.Millisecond}, new(sliceResult))
 	if err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("got %v", err)
 	}

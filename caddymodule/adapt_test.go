@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the adapter says into the goldens")
 
-func adapt(t *testing.T, caddyfile string) ([]byte, error) {
+func adapt(t testing.TB, caddyfile string) ([]byte, error) {
 	t.Helper()
 	cfg, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
 	return cfg, err

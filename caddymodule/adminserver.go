@@ -189,8 +189,10 @@ type adminPing struct {
 }
 
 func (a *adminServer) ping(svc *authcore.Service, _ *http.Request) (any, error) {
-	v := adminPing{Version: Version(), Database: a.database, PID: os.Getpid(), Origin: svc.Portal().String(), Mail: "ok",
-		Uptime: int64(svc.Now().Sub(svc.StartedAt()).Seconds())}
+	v := adminPing{
+		Version: Version(), Database: a.database, PID: os.Getpid(), Origin: svc.Portal().String(), Mail: "ok",
+		Uptime: int64(svc.Now().Sub(svc.StartedAt()).Seconds()),
+	}
 	if s := a.p.newest(); s != nil {
 		if err := s.Mail(); err != nil {
 			v.Mail = err.Error()

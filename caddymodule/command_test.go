@@ -154,8 +154,8 @@ func TestCommands_StandAloneToo(t *testing.T) {
 func TestProcess_ASecondOneOnTheSameDatabase(t *testing.T) {
 	s := newSite(t, "", "")
 	config := filepath.Join(t.TempDir(), "Caddyfile")
-	other := strings.ReplaceAll(strings.ReplaceAll(s.caddyfile(), "storage file_system "+s.dir, "storage file_system "+t.TempDir()), s.dir+"/log.json", t.TempDir()+"/log.json")
-	other = strings.ReplaceAll(other, ":"+s.port, ":"+freePort(t))
+	other := strings.NewReplacer("storage file_system "+s.dir, "storage file_system "+t.TempDir(), "output file "+s.dir+"/log.json", "output stderr",
+		":"+s.port, ":"+freePort(t)).Replace(s.caddyfile())
 	if err := os.WriteFile(config, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func checkPublic(path string) error {
 	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
-			return fmt.Errorf("%q; write the path without . and ..", path)
+			return fmt.Errorf("%q; write the path without dot segments", path)
 		}
 	}
 	if strings.Contains(path, "//") {
@@ -194,8 +194,11 @@ func checkWho(entry string) error {
 func (h Headers) check() error {
 	taken := make(map[string]string)
 	for _, f := range []struct{ word, name, def string }{
-		{"user", h.User, "Remote-User"}, {"sub", h.Sub, "Remote-Sub"}, {"email", h.Email, "Remote-Email"},
-		{"name", h.Name, "Remote-Name"}, {"groups", h.Groups, "Remote-Groups"},
+		{"user", h.User, "Remote-User"},
+		{"sub", h.Sub, "Remote-Sub"},
+		{"email", h.Email, "Remote-Email"},
+		{"name", h.Name, "Remote-Name"},
+		{"groups", h.Groups, "Remote-Groups"},
 	} {
 		name := f.name
 		switch {

@@ -99,9 +99,8 @@ func (a *App) bindHosts() (binding, error) {
 		return binding{}, err
 	}
 	b := binding{limits: w.limits, warnings: w.warnings}
-	spoken := a.spokenPorts(w.guards)
 	for _, f := range w.guards {
-		if err := b.add(a.http, f, spoken); err != nil {
+		if err := b.add(a.http, f); err != nil {
 			return b, err
 		}
 	}
@@ -125,24 +124,8 @@ func (a *App) checkCore(hosts []boundHost) error {
 	return config.Check()
 }
 
-// spokenPorts are the ports that people write, as far as the configuration
-// says so itself.
-func (a *App) spokenPorts(guards []found) []string {
-	var ports []string
-	add := func(s string) {
-		if o, err := parseOrigin(s); err == nil && o.port != "" {
-			ports = append(ports, o.port)
-		}
-	}
-	add(a.Portal)
-	for _, f := range guards {
-		add(f.guard.Origin)
-	}
-	return ports
-}
-
 // add derives the origins of one guard.
-func (b *binding) add(app *caddyhttp.App, f found, spoken []string) error {
+func (b *binding) add(app *caddyhttp.App, f found) error {
 	if f.guard.Origin != "" {
 		o, err := parseOrigin(f.guard.Origin)
 		if err != nil {
@@ -153,7 +136,7 @@ func (b *binding) add(app *caddyhttp.App, f found, spoken []string) error {
 	if f.hosts == nil {
 		return fmt.Errorf("%s: its site matches any host; write origin https://HOST in the guard's block", f.guard.where())
 	}
-	listening, err := listenOrigin(app, f.server, spoken)
+	listening, err := listenOrigin(app, f.server)
 	for _, host := range f.hosts {
 		if strings.ContainsAny(host, "*{") {
 			return fmt.Errorf("%s: %q is not an exact host; write origin https://HOST in the guard's block", f.guard.where(), host)

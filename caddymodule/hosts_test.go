@@ -47,85 +47,112 @@ func TestValidate_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct{ caddyfile, want string }{
 		"a site for any host": {
 			":8080 {\npasswordless_guard\n}",
-			"passwordless_guard at Caddyfile:42: its site matches any host; write origin https://HOST in the guard's block"},
+			"passwordless_guard at Caddyfile:42: its site matches any host; write origin https://HOST in the guard's block",
+		},
 		"a wildcard": {
 			"*.example.com {\ntls internal\npasswordless_guard\n}",
-			`"*.example.com" is not an exact host; write origin https://HOST`},
+			`"*.example.com" is not an exact host; write origin https://HOST`,
+		},
 		"a placeholder of the request": {
 			"app.example.com {\n@a host {http.request.host}\nhandle @a {\npasswordless_guard\n}\n}\n:8080 {\n@b host {query.h}\nhandle @b {\npasswordless_guard\n}\n}",
-			"is not an exact host"},
+			"is not an exact host",
+		},
 		"an address": {
 			"192.0.2.1 {\npasswordless_guard\n}",
-			`"192.0.2.1" is an address; cookies and passkeys need a host name`},
+			`"192.0.2.1" is an address; cookies and passkeys need a host name`,
+		},
 		"plain http": {
 			"http://app.example.com {\npasswordless_guard\n}",
-			"http://app.example.com is plain HTTP; behind a proxy that ends TLS, write origin https://app.example.com"},
+			"http://app.example.com is plain HTTP; behind a proxy that ends TLS, write origin https://app.example.com",
+		},
 		"plain http by port": {
 			"app.example.com:80 {\npasswordless_guard\n}",
-			"http://app.example.com is plain HTTP"},
+			"http://app.example.com is plain HTTP",
+		},
 		"plain http by http_port": {
 			"http_port 8080\n%\napp.example.com:8080 {\npasswordless_guard\n}",
-			"http://app.example.com is plain HTTP"},
+			"http://app.example.com:8080 is plain HTTP",
+		},
 		"http and https of one host": {
 			"http://app.example.com, https://app.example.com {\npasswordless_guard\n}",
-			"http://app.example.com is plain HTTP"},
+			"http://app.example.com is plain HTTP",
+		},
 		"two ports of one host": {
 			"app.example.com, app.example.com:8443 {\npasswordless_guard\n}",
-			"https://app.example.com and https://app.example.com:8443 are one host name, and share cookies"},
+			"https://app.example.com and https://app.example.com:8443 are one host name, and share cookies",
+		},
 		"a socket": {
 			"app.example.com {\nbind unix//run/app.sock\npasswordless_guard\n}",
-			"has no port; write origin https://app.example.com"},
+			"has no port; write origin https://app.example.com",
+		},
 		"a second host without a portal": {
 			"app.example.com {\npasswordless_guard\n}\nwiki.example.com {\npasswordless_guard\n}",
-			"wiki.example.com and app.example.com are guarded, so sign-in needs a host of its own; add \"portal https://auth.example.com\" to the passwordless global option"},
+			"wiki.example.com and app.example.com are guarded, so sign-in needs a host of its own; add \"portal https://auth.example.com\" to the passwordless global option",
+		},
 		"a second host on localhost": {
 			"http://app.localhost:8080, http://wiki.localhost:8080 {\npasswordless_guard\n}",
-			"add \"portal http://auth.localhost:8080\""},
+			"add \"portal http://auth.localhost:8080\"",
+		},
 		"a second host in one site": {
 			"example.com, www.example.com {\npasswordless_guard\n}",
-			"add \"portal https://auth.example.com\""},
+			"add \"portal https://auth.example.com\"",
+		},
 		"a portal that nobody serves": {
 			portalOption + "app.example.com {\npasswordless_guard\n}",
-			"portal: no site with passwordless_portal serves https://auth.example.com; add\nauth.example.com {\n\tpasswordless_portal\n}"},
+			"portal: no site with passwordless_portal serves https://auth.example.com; add\nauth.example.com {\n\tpasswordless_portal\n}",
+		},
 		"a portal on another host": {
 			portalOption + "login.example.com {\npasswordless_portal\n}",
-			"no site with passwordless_portal serves https://auth.example.com"},
+			"no site with passwordless_portal serves https://auth.example.com",
+		},
 		"a portal without any site of ours": {
 			portalOption + "app.example.com {\nrespond hi\n}",
-			"no site with passwordless_portal serves https://auth.example.com"},
+			"no site with passwordless_portal serves https://auth.example.com",
+		},
 		"a portal without any site": {
 			portalOption,
-			"no site with passwordless_portal serves https://auth.example.com"},
+			"no site with passwordless_portal serves https://auth.example.com",
+		},
 		"a portal that is not configured": {
 			"login.example.com {\npasswordless_portal\n}",
-			"passwordless_portal: no portal is configured; add \"portal https://login.example.com\""},
+			"passwordless_portal: no portal is configured; add \"portal https://login.example.com\"",
+		},
 		"an app on the portal's host": {
 			portalOption + "auth.example.com {\npasswordless_portal\n}\nauth.example.com:8443 {\npasswordless_guard\n}",
-			"auth.example.com is the portal; an app there would share its cookies"},
+			"auth.example.com is the portal; an app there would share its cookies",
+		},
 		"two sets of rules on one host": {
 			"app.example.com {\nhandle /a/* {\npasswordless_guard {\nallow group:a\n}\n}\nhandle {\npasswordless_guard\n}\n}",
-			"app.example.com is guarded by other rules already (passwordless_guard at Caddyfile:43); one host has one set of rules"},
+			"app.example.com is guarded by other rules already (passwordless_guard at Caddyfile:43); one host has one set of rules",
+		},
 		"a guard behind a guard": {
 			"app.example.com {\npasswordless_guard\nhandle /admin/* {\npasswordless_guard\n}\n}",
-			"passwordless_guard at Caddyfile:44 stands behind another one (passwordless_guard at Caddyfile:42)"},
+			"passwordless_guard at Caddyfile:44 stands behind another one (passwordless_guard at Caddyfile:42)",
+		},
 		"a guard behind a guard, both named": {
 			"&(guarded) {\npasswordless_guard\n}\napp.example.com {\nroute {\ninvoke guarded\ninvoke guarded\n}\n}",
-			"stands behind another one"},
+			"stands behind another one",
+		},
 		"a guard in handle_errors": {
 			"app.example.com {\nrespond hi\nhandle_errors {\npasswordless_guard\n}\n}",
-			"handle_errors: passwordless_guard and passwordless_portal cannot work there"},
+			"handle_errors: passwordless_guard and passwordless_portal cannot work there",
+		},
 		"a guard in handle_response": {
 			"app.example.com {\nreverse_proxy localhost:1 {\nhandle_response {\npasswordless_guard\n}\n}\n}",
-			"passwordless_guard stands inside reverse_proxy, where it cannot work"},
+			"passwordless_guard stands inside reverse_proxy, where it cannot work",
+		},
 		"an rp_id of somebody else": {
 			"passwordless {\nrp_id example.org\n}\n%\napp.example.com {\npasswordless_guard\n}",
-			`rp_id: "example.org" is neither "app.example.com", which serves sign-in, nor a parent of it`},
+			`rp_id: "example.org" is neither "app.example.com", which serves sign-in, nor a parent of it`,
+		},
 		"a logo that is not there": {
 			"passwordless {\nbrand {\nlogo /nowhere/logo.svg\n}\n}\n%\napp.example.com {\npasswordless_guard\n}",
-			"brand: reading the brand's logo: stat /nowhere/logo.svg"},
+			"brand: reading the brand's logo: stat /nowhere/logo.svg",
+		},
 		"a secret that is not set": {
 			"passwordless {\nroot_key {env.NO_SUCH_VARIABLE}\n}\n%\napp.example.com {\npasswordless_guard\n}",
-			"root_key: evaluated placeholder {env.NO_SUCH_VARIABLE} is empty"},
+			"root_key: evaluated placeholder {env.NO_SUCH_VARIABLE} is empty",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			caddyfile, _ := isolated(t, tc.caddyfile)
@@ -180,67 +207,88 @@ func TestBind_FindsTheOrigin(t *testing.T) {
 	}{
 		"a site": {
 			"app.example.com {\npasswordless_guard\n}",
-			[]string{"https://app.example.com Caddyfile:42"}},
+			[]string{"https://app.example.com Caddyfile:42"},
+		},
 		"its own port": {
 			"app.example.com:8443 {\npasswordless_guard\n}",
-			[]string{"https://app.example.com:8443 Caddyfile:42"}},
-		"https_port is internal": {
+			[]string{"https://app.example.com:8443 Caddyfile:42"},
+		},
+		"https_port is what people see": {
 			"https_port 8443\n%\napp.example.com {\npasswordless_guard\n}",
-			[]string{"https://app.example.com Caddyfile:42"}},
+			[]string{"https://app.example.com:8443 Caddyfile:42"},
+		},
 		"upper case": {
 			"App.Example.COM {\npasswordless_guard\n}",
-			[]string{"https://app.example.com Caddyfile:42"}},
+			[]string{"https://app.example.com Caddyfile:42"},
+		},
 		"another script": {
 			"bücher.example {\npasswordless_guard\n}",
-			[]string{"https://xn--bcher-kva.example Caddyfile:42"}},
+			[]string{"https://xn--bcher-kva.example Caddyfile:42"},
+		},
 		"a placeholder of the environment": {
 			"*.example.com {\ntls internal\n@app host {env.TEST_DOMAIN}\nhandle @app {\npasswordless_guard\n}\n}",
-			[]string{"https://app.example.com Caddyfile:45"}},
+			[]string{"https://app.example.com Caddyfile:45"},
+		},
 		"http on localhost": {
 			"http://app.localhost:8080 {\npasswordless_guard\n}",
-			[]string{"http://app.localhost:8080 Caddyfile:42"}},
+			[]string{"http://app.localhost:8080 Caddyfile:42"},
+		},
 		"http on localhost, standard port": {
 			"http://localhost {\npasswordless_guard\n}",
-			[]string{"http://localhost Caddyfile:42"}},
+			[]string{"http://localhost Caddyfile:42"},
+		},
 		"https on localhost": {
 			"app.localhost {\ntls internal\npasswordless_guard\n}",
-			[]string{"https://app.localhost Caddyfile:43"}},
+			[]string{"https://app.localhost Caddyfile:43"},
+		},
 		"auto_https off": {
 			"auto_https off\n%\napp.example.com {\npasswordless_guard\n}",
-			[]string{"https://app.example.com Caddyfile:42"}},
+			[]string{"https://app.example.com Caddyfile:42"},
+		},
 		"behind a proxy that ends TLS": {
 			"http://app.example.com:8080 {\npasswordless_guard {\norigin https://app.example.com\n}\n}",
-			[]string{"https://app.example.com Caddyfile:42"}},
+			[]string{"https://app.example.com Caddyfile:42"},
+		},
 		"any host": {
 			":8080 {\npasswordless_guard {\norigin https://app.example.com:8443\n}\n}",
-			[]string{"https://app.example.com:8443 Caddyfile:42"}},
+			[]string{"https://app.example.com:8443 Caddyfile:42"},
+		},
 		"http and https with an origin": {
 			"http://app.example.com, https://app.example.com {\npasswordless_guard {\norigin https://app.example.com\n}\n}",
-			[]string{"https://app.example.com Caddyfile:42 Caddyfile:42"}},
+			[]string{"https://app.example.com Caddyfile:42 Caddyfile:42"},
+		},
 		"one host of a wildcard": {
 			"*.example.com {\ntls internal\n@app host app.example.com\nhandle @app {\npasswordless_guard\n}\nhandle {\nrespond hi\n}\n}",
-			[]string{"https://app.example.com Caddyfile:45"}},
+			[]string{"https://app.example.com Caddyfile:45"},
+		},
 		"a host that the site has not": {
 			portalOption + "app.example.com {\n@other host other.example.com\nhandle @other {\npasswordless_guard\n}\n}\nauth.example.com {\npasswordless_portal\n}",
-			nil},
+			nil,
+		},
 		"the same rules in two places": {
 			"app.example.com {\nhandle /.auth/* {\npasswordless_guard\n}\nhandle /private/* {\npasswordless_guard\nreverse_proxy localhost:1\n}\nhandle {\nrespond hi\n}\n}",
-			[]string{"https://app.example.com Caddyfile:46 Caddyfile:43"}},
+			[]string{"https://app.example.com Caddyfile:46 Caddyfile:43"},
+		},
 		"handle_path, route and snippets": {
 			"app.example.com {\nroute {\nhandle_path /x/* {\nroute {\npasswordless_guard\n}\n}\n}\n}",
-			[]string{"https://app.example.com Caddyfile:45"}},
+			[]string{"https://app.example.com Caddyfile:45"},
+		},
 		"a named route": {
 			portalOption + "&(guarded) {\npasswordless_guard\nrespond hi\n}\na.example.com {\ninvoke guarded\n}\nb.example.com:8443 {\nrespond /x hi\ninvoke guarded\n}\nauth.example.com {\npasswordless_portal\n}",
-			[]string{"https://a.example.com Caddyfile:42", "https://b.example.com:8443 Caddyfile:42"}},
+			[]string{"https://a.example.com Caddyfile:42", "https://b.example.com:8443 Caddyfile:42"},
+		},
 		"a portal behind a wildcard": {
 			portalOption + "app.example.org {\npasswordless_guard\n}\n*.example.com {\ntls internal\npasswordless_portal\n}",
-			[]string{"https://app.example.org Caddyfile:42"}},
+			[]string{"https://app.example.org Caddyfile:42"},
+		},
 		"a portal that another proxy leads to": {
 			portalOption + "app.example.org {\npasswordless_guard\n}\nhttp://:9080 {\npasswordless_portal\n}",
-			[]string{"https://app.example.org Caddyfile:42"}},
+			[]string{"https://app.example.org Caddyfile:42"},
+		},
 		"two domains": {
 			portalOption + "app.example.com, app.example.org {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
-			[]string{"https://app.example.com Caddyfile:42", "https://app.example.org Caddyfile:42"}},
+			[]string{"https://app.example.com Caddyfile:42", "https://app.example.org Caddyfile:42"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			caddyfile, _ := isolated(t, tc.caddyfile)

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
@@ -11,12 +10,11 @@ import (
 )
 
 // listenOrigin is the scheme and port under which a server is reached, without
-// a host. It follows Caddy's rules: a listener speaks TLS if the server has
-// connection policies and the port is not the HTTP port; http_port and
-// https_port are internal, so people see the standard port in their place. They
-// do not where some origin of the configuration names that very port: then
-// nothing in front translates ports, and it is seen as it is.
-func listenOrigin(app *caddyhttp.App, srv *caddyhttp.Server, spoken []string) (origin, error) {
+// a host. It follows Caddy's rule: a listener speaks TLS if the server has
+// connection policies and the port is not the HTTP port. The port is taken as
+// people see it; where something in front translates ports (http_port,
+// https_port in a container), the guard says origin.
+func listenOrigin(app *caddyhttp.App, srv *caddyhttp.Server) (origin, error) {
 	var secure, plain []origin
 	repl := caddy.NewReplacer()
 	for _, listen := range srv.Listen {
@@ -32,9 +30,9 @@ func listenOrigin(app *caddyhttp.App, srv *caddyhttp.Server, spoken []string) (o
 		}
 		port := int(addr.StartPort)
 		if len(srv.TLSConnPolicies) > 0 && port != portOr(app.HTTPPort, caddyhttp.DefaultHTTPPort) {
-			secure = append(secure, origin{scheme: "https", port: external(port, app.HTTPSPort, caddyhttp.DefaultHTTPSPort, spoken)})
+			secure = append(secure, origin{scheme: "https", port: external(port, caddyhttp.DefaultHTTPSPort)})
 		} else {
-			plain = append(plain, origin{scheme: "http", port: external(port, app.HTTPPort, caddyhttp.DefaultHTTPPort, spoken)})
+			plain = append(plain, origin{scheme: "http", port: external(port, caddyhttp.DefaultHTTPPort)})
 		}
 	}
 	// A server that listens on both only redirects from the plain one.
@@ -58,12 +56,11 @@ func single(origins []origin) (origin, error) {
 }
 
 // external is the port that people write, "" for the scheme's own.
-func external(port, configured, standard int, spoken []string) string {
-	text := strconv.Itoa(port)
-	if port == standard || port == configured && !slices.Contains(spoken, text) {
+func external(port, standard int) string {
+	if port == standard {
 		return ""
 	}
-	return text
+	return strconv.Itoa(port)
 }
 
 func portOr(port, standard int) int {

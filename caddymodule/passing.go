@@ -82,9 +82,21 @@ func (p *passing) cut() {
 	case p.cancel != nil:
 		p.cancel()
 	default:
-		c, past := http.NewResponseController(p.ResponseWriter), time.Unix(1, 0)
+		c, past := http.NewResponseController(innermost(p.ResponseWriter)), time.Unix(1, 0)
 		_ = c.SetReadDeadline(past)
 		_ = c.SetWriteDeadline(past)
+	}
+}
+
+// innermost is the server's own writer. Caddy's writers above it keep deadlines
+// of their own, and are not made to be called from beside the handler.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
 	}
 }
 

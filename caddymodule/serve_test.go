@@ -38,7 +38,7 @@ type site struct {
 
 // newSite starts a sidecar at app.example.test. The guard's block and the rest
 // of the site are the test's.
-func newSite(t *testing.T, guard, rest string) *site {
+func newSite(t testing.TB, guard, rest string) *site {
 	t.Helper()
 	s := &site{upstream: newUpstream(t), port: freePort(t), guard: guard, rest: rest}
 	s.start(t)
@@ -46,7 +46,7 @@ func newSite(t *testing.T, guard, rest string) *site {
 	return s
 }
 
-func (s *site) start(t *testing.T) {
+func (s *site) start(t testing.TB) {
 	t.Helper()
 	if s.dir == "" {
 		s.dir = t.TempDir()
@@ -63,7 +63,7 @@ func (s *site) start(t *testing.T) {
 }
 
 // eventually waits for what happens beside.
-func eventually(t *testing.T, what string, happened func() bool) {
+func eventually(t testing.TB, what string, happened func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); !happened(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -109,7 +109,7 @@ https://app.example.test:%[3]s {
 func (s *site) service() *authcore.Service { return s.app.current.Load().svc }
 
 // signIn invites a user and accepts for them, which is the shortest way in.
-func (s *site) signIn(t *testing.T, who authcore.NewUser) (cookie, id string) {
+func (s *site) signIn(t testing.TB, who authcore.NewUser) (cookie, id string) {
 	t.Helper()
 	svc := s.service()
 	link, err := svc.Invite(t.Context(), "test", who, false)
@@ -124,7 +124,7 @@ func (s *site) signIn(t *testing.T, who authcore.NewUser) (cookie, id string) {
 	return svc.SessionCookie(svc.Portal()) + "=" + in.Token.Reveal(), in.User.ID
 }
 
-func (s *site) tls(t *testing.T, protocols ...string) *tls.Config {
+func (s *site) tls(t testing.TB, protocols ...string) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(filepath.Join(s.dir, "pki/authorities/local/root.crt"))
 	if err != nil {
@@ -206,7 +206,7 @@ type upstream struct {
 	answer   string // headers of its answers, each with its line end
 }
 
-func newUpstream(t *testing.T) *upstream {
+func newUpstream(t testing.TB) *upstream {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -272,10 +272,13 @@ func (u *upstream) last(t *testing.T) string {
 	return last
 }
 
+// reached reports whether something arrived, and forgets it.
 func (u *upstream) reached() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.requests) > 0
+	got := len(u.requests) > 0
+	u.requests = nil
+	return got
 }
 
 func (u *upstream) answerWith(lines ...string) {

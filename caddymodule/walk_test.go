@@ -83,31 +83,46 @@ func TestValidate_Warns(t *testing.T) {
 	for name, tc := range map[string]struct{ caddyfile, want string }{
 		"nothing": {
 			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\n%\napp.example.com {\npasswordless_guard {\npublic /healthz\n}\nrewrite * ?a=b\nhandle {\nrespond hi\n}\n}",
-			""},
+			"",
+		},
 		"no mail server": {
 			"app.example.com {\npasswordless_guard\n}",
-			"no mail server is configured"},
+			"no mail server is configured",
+		},
 		"a matcher keeps /.auth/ away": {
 			"app.example.com {\nhandle /private/* {\npasswordless_guard\n}\n}",
-			"requests for https://app.example.com/.auth/* may not reach it, and sign-in ends there; add to the site, with the same rules\nhandle /.auth/* {\n\tpasswordless_guard\n}"},
+			"requests for https://app.example.com/.auth/* may not reach it, and sign-in ends there; add to the site, with the same rules\nhandle /.auth/* {\n\tpasswordless_guard\n}",
+		},
 		"a matcher further out keeps /.auth/ away": {
 			"app.example.com {\nhandle /private/* {\n@auth path /.auth/*\nhandle @auth {\npasswordless_guard\n}\n}\n}",
-			"may not reach it"},
+			"may not reach it",
+		},
 		"a method keeps /.auth/ away": {
 			"app.example.com {\n@get method GET\npasswordless_guard @get\n}",
-			"may not reach it"},
+			"may not reach it",
+		},
 		"a rewrite before public paths": {
 			"app.example.com {\ntry_files {path} /index.html\npasswordless_guard {\npublic /healthz\n}\n}",
-			"the URI is rewritten before the guard"},
+			"the URI is rewritten before the guard",
+		},
 		"a rewrite behind public paths": {
 			"app.example.com {\npasswordless_guard {\npublic /healthz\n}\nhandle_path /x/* {\nrespond hi\n}\n}",
-			"the URI is rewritten behind the guard"},
+			"the URI is rewritten behind the guard",
+		},
 		"an rp_id above an app": {
 			"passwordless {\nportal https://auth.example.com\nrp_id example.com\n}\n%\napp.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
-			"rp_id example.com covers the app app.example.com"},
+			"rp_id example.com covers the app app.example.com",
+		},
+		"a proxy that is believed too much": {
+			"servers {\ntrusted_proxies static private_ranges\n}\n%\napp.example.com {\npasswordless_guard\n}",
+			"server srv0: trusted_proxies without trusted_proxies_strict lets clients behind the proxy choose their address; add to the global options\nservers {\n\ttrusted_proxies_strict\n}"},
+		"a proxy that is believed enough": {
+			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\nservers {\ntrusted_proxies static private_ranges\ntrusted_proxies_strict\n}\n%\napp.example.com {\npasswordless_guard\n}",
+			""},
 		"localhost for everybody": {
 			"http://app.localhost:8080 {\nbind 0.0.0.0\npasswordless_guard\n}",
-			"plain HTTP on localhost, but other machines can connect"},
+			"plain HTTP on localhost, but other machines can connect",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			caddyfile, log := isolated(t, tc.caddyfile)

@@ -31,8 +31,9 @@ func TestExample_SidecarGuardsTheApp(t *testing.T) {
 	app := harness.StartUpstream(t)
 	caddy := startExample(t, "sidecar", harness.StartSink(t, harness.SinkOptions{}), app)
 	c := harness.NewClient(t, caddy.RootCA(t))
+	c.HTTPS = caddy.HTTPS
 
-	res := c.Navigate(caddy.URL("app.example.test", "/secret"))
+	res := c.Navigate("https://app.example.test/secret")
 	if path := res.Request.URL.Path; res.StatusCode != http.StatusOK || path != "/.auth/login" {
 		t.Errorf("status %d at %s", res.StatusCode, path)
 	}

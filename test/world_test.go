@@ -69,7 +69,7 @@ app.example.org {
 `
 
 // sidecarSites is a stranger's three-line Caddyfile with one line more.
-const sidecarSites = `app.example.test:{$HTTPS} {
+const sidecarSites = `app.example.test {
 	passwordless_guard
 	reverse_proxy {$APP}
 }
@@ -108,13 +108,15 @@ func startWorld(t *testing.T, o worldOptions) *world {
 // browser is a new device that trusts this Caddy.
 func (w *world) browser(t *testing.T) *harness.Browser {
 	t.Helper()
-	return harness.StartBrowser(t, w.RootCA(t))
+	return harness.StartBrowserOn(t, w.HTTPS, w.RootCA(t))
 }
 
 // client is a new device without JavaScript.
 func (w *world) client(t *testing.T) *harness.Client {
 	t.Helper()
-	return harness.NewClient(t, w.RootCA(t))
+	c := harness.NewClient(t, w.RootCA(t))
+	c.HTTPS = w.HTTPS
+	return c
 }
 
 // signInByCode goes to the URL in a browser, signs in with a mailed code, says

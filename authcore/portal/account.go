@@ -7,7 +7,6 @@ import (
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 	"github.com/passwordless-auth/passwordless-auth/authcore/useragent"
-	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
 // notice is what the account page says was just done.
@@ -80,7 +79,7 @@ func (h *Handler) sessionRow(d *authcore.Device) accountSession {
 		ID: s.ID, Device: useragent.Describe(s.UserAgent), IP: s.IP, SignedIn: s.CreatedAt, LastSeen: s.LastSeen,
 		Current: d.Current, Apps: d.Apps,
 	}
-	if s.Kind == store.APISession {
+	if s.ClientID != "" {
 		row.Device = s.ClientID
 		if c := h.svc.Client(s.ClientID); c != nil {
 			row.Device = c.Title

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
-	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
 // The JSON API (DESIGN §7): no cookies, one bearer token, problem documents.
@@ -187,7 +186,7 @@ func tokensJSON(t *authcore.Tokens) tokensDoc {
 	}
 }
 
-func docOf(u *store.User) userDoc { return userJSON(u.ID, u.Name, u.Email, u.DisplayName, u.Groups) }
+func docOf(u *authcore.User) userDoc { return userJSON(u.ID, u.Name, u.Email, u.DisplayName, u.Groups) }
 
 // bearer reads the one Authorization header.
 func bearer(r *http.Request) (string, bool) {

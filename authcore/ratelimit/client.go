@@ -8,7 +8,7 @@ import (
 	"github.com/ulule/limiter/v3"
 )
 
-// WiderFactor: the /48 around an IPv6 /64 may send this many times as much
+// WiderFactor is for the /48 around an IPv6 /64 which may send this many times as much
 // (RL-1).
 const WiderFactor = 4
 

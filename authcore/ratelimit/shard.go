@@ -46,7 +46,7 @@ func (s *shard) count(id id, n int64, rate limiter.Rate, now time.Duration) wind
 		s.index[id] = pos
 	}
 	c := &s.counters[pos]
-	c.window = c.window.at(now, rate.Period)
+	c.window = c.at(now, rate.Period)
 	c.count = add(c.count, n)
 	c.used = 1
 	if rate.Limit > 0 {

@@ -26,6 +26,7 @@ func TestDemoPages_TellWhatHappens(t *testing.T) {
 	mailbox.Looks("demo-mail")
 	b.Fill("#code", d.code(t, harness.NewClient(t, ""), "alice@example.com"))
 	b.Press("\r")
+	b.See("#elsewhere") // the last thing that moves on this page
 	b.Click("#not-now")
 	b.WaitURL(d.url("app", "/"))
 	b.Read("Hello, alice@example.com")

@@ -34,6 +34,13 @@ type Browser struct {
 // *.example.org to loopback and trusts the root certificates in caFiles.
 func StartBrowser(t testing.TB, caFiles ...string) *Browser {
 	t.Helper()
+	return StartBrowserOn(t, 443, caFiles...)
+}
+
+// StartBrowserOn is StartBrowser with a server on another port in place of
+// 443: https://app.example.test/ reaches it.
+func StartBrowserOn(t testing.TB, https int, caFiles ...string) *Browser {
+	t.Helper()
 	path := Need(t, "chromium")
 	home := TempDir(t)
 	for i, ca := range caFiles {
@@ -46,7 +53,8 @@ func StartBrowser(t testing.TB, caFiles ...string) *Browser {
 		chromedp.Flag("no-sandbox", os.Geteuid() == 0), // Chromium refuses a sandbox for root; everybody else keeps it
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true), // no internet in tests
-		chromedp.Flag("host-resolver-rules", "MAP *.example.test 127.0.0.1, MAP *.example.org 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP *.example.test:443 127.0.0.1:%[1]d, MAP *.example.org:443 127.0.0.1:%[1]d, "+
+			"MAP *.example.test 127.0.0.1, MAP *.example.org 127.0.0.1", https)),
 	)
 	// Not t.Context: that one ends before the cleanups, and the browser must
 	// still be there when they look at it.

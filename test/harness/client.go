@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ type Client struct {
 	*http.Client
 	t   testing.TB
 	tls *tls.Config
+	// HTTPS is the port that stands in for 443 in URLs without one.
+	HTTPS int
 }
 
 // Response is a fully read answer.
@@ -43,18 +46,23 @@ func NewClient(t testing.TB, caFile string) *Client {
 	if caFile != "" {
 		config.RootCAs = Roots(t, caFile)
 	}
-	transport := &http.Transport{DialContext: dialLoopback, TLSClientConfig: config, ForceAttemptHTTP2: true}
+	c := &Client{t: t, tls: config, HTTPS: 443}
+	transport := &http.Transport{DialContext: c.dialLoopback, TLSClientConfig: config, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &Client{t: t, tls: config, Client: &http.Client{
+	c.Client = &http.Client{
 		Transport: transport, Jar: jar, Timeout: patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	return c
 }
 
-func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
+func (c *Client) dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
+	}
+	if port == "443" {
+		port = strconv.Itoa(c.HTTPS)
 	}
 	return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 }
@@ -146,7 +154,11 @@ func (c *Client) OpenWebSocket(target string) (*WebSocket, int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	conn, err := dialLoopback(c.t.Context(), "tcp", u.Host)
+	address := u.Host
+	if u.Port() == "" {
+		address += map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	}
+	conn, err := c.dialLoopback(c.t.Context(), "tcp", address)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -11,9 +11,22 @@ const ours = "__Host-passwordless"
 
 func TestFind_One(t *testing.T) {
 	for _, headers := range [][]string{
-		{ours + "=x"}, {"a=1; " + ours + "=x"}, {ours + "=x; a=1"}, {"a=1;" + ours + "=x;b=2"}, {"a=1;   " + ours + "=x   ; b"}, {" " + ours + "=x "}, {ours + "=x;"}, {";; " + ours + "=x"},
-		{"a=1", ours + "=x", "b=2"}, {"", ours + "=x"},
-		{"a=" + ours + "; " + ours + "=x"}, {ours + "-flow=y; " + ours + "=x"}, {"x" + ours + "=y; " + ours + "=x"}, {strings.ToLower(ours) + "=y; " + ours + "=x"}, {`q="a; ` + ours + `=x; b"`}, {"\xff=\xfe; " + ours + "=x"},
+		{ours + "=x"},
+		{"a=1; " + ours + "=x"},
+		{ours + "=x; a=1"},
+		{"a=1;" + ours + "=x;b=2"},
+		{"a=1;   " + ours + "=x   ; b"},
+		{" " + ours + "=x "},
+		{ours + "=x;"},
+		{";; " + ours + "=x"},
+		{"a=1", ours + "=x", "b=2"},
+		{"", ours + "=x"},
+		{"a=" + ours + "; " + ours + "=x"},
+		{ours + "-flow=y; " + ours + "=x"},
+		{"x" + ours + "=y; " + ours + "=x"},
+		{strings.ToLower(ours) + "=y; " + ours + "=x"},
+		{`q="a; ` + ours + `=x; b"`},
+		{"\xff=\xfe; " + ours + "=x"},
 	} {
 		if value, status := Find(headers, ours); status != One || value != "x" {
 			t.Errorf("Find(%q) = %q, %v", headers, value, status)
@@ -67,7 +80,8 @@ func TestStrip_OthersByteForByte(t *testing.T) {
 		{[]string{"a=1; " + ours + "=x"}, []string{"a=1"}},
 		{[]string{"a=1;" + ours + "=x;  b=\"2 , é\";c"}, []string{"a=1;  b=\"2 , é\";c"}},
 		{[]string{"a=1", ours + "=x", "b=2; " + flow + "=y"}, []string{"a=1", "b=2"}},
-		{[]string{ours + "=x;"}, nil}, {[]string{" ; " + ours + "=x; \t"}, nil},
+		{[]string{ours + "=x;"}, nil},
+		{[]string{" ; " + ours + "=x; \t"}, nil},
 		{[]string{"a; =b; " + ours + "=x; ;c=\xff"}, []string{"a; =b; ;c=\xff"}},
 		{[]string{ours + "x=1; " + ours + "=x; a" + ours + "=2"}, []string{ours + "x=1; a" + ours + "=2"}},
 	} {

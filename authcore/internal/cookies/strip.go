@@ -36,7 +36,7 @@ func IsOurs(setCookieHeader string, names ...string) bool {
 // anything was; it is empty where only blanks would be left. As long as that is
 // one piece, it is a part of header and copies nothing.
 func without(header string, names []string) (rest string, found bool) {
-	var pieces []byte
+	var pieces strings.Builder
 	piece := "" // of neighbouring pairs to keep
 	from := 0   // where it begins
 	for start := 0; start <= len(header); {
@@ -50,7 +50,7 @@ func without(header string, names []string) (rest string, found bool) {
 		case piece != "" && from+len(piece)+1 == start:
 			piece = header[from:end]
 		default:
-			pieces = appendPiece(pieces, piece)
+			appendPiece(&pieces, piece, len(header))
 			piece, from = header[start:end], start
 		}
 		start = end + 1
@@ -59,8 +59,9 @@ func without(header string, names []string) (rest string, found bool) {
 		return header, false
 	}
 	rest = piece
-	if pieces != nil {
-		rest = string(appendPiece(pieces, piece))
+	if pieces.Len() > 0 {
+		appendPiece(&pieces, piece, len(header))
+		rest = pieces.String()
 	}
 	if strings.Trim(rest, "; \t") == "" {
 		return "", true
@@ -68,11 +69,18 @@ func without(header string, names []string) (rest string, found bool) {
 	return strings.TrimLeft(rest, " \t"), true
 }
 
-func appendPiece(pieces []byte, piece string) []byte {
-	if piece != "" && len(pieces) > 0 {
-		pieces = append(pieces, ';')
+// appendPiece joins pieces; all of them fit into size, so they cost one
+// allocation.
+func appendPiece(pieces *strings.Builder, piece string, size int) {
+	if piece == "" {
+		return
 	}
-	return append(pieces, piece...)
+	if pieces.Len() == 0 {
+		pieces.Grow(size)
+	} else {
+		pieces.WriteByte(';')
+	}
+	pieces.WriteString(piece)
 }
 
 // isOurs reports whether the name in pair is one of names to the most lenient
