@@ -9,12 +9,12 @@ import (
 
 // outcome is all that somebody who knows only an address can see of it.
 type outcome struct {
-	started          EmailStarted
-	err              error
-	flow             FlowInfo
-	commits, verify  int64
-	wrong, last      Reason
-	afterwards       Reason
+	started         EmailStarted
+	err             error
+	flow            FlowInfo
+	commits, verify int64
+	wrong, last     Reason
+	afterwards      Reason
 }
 
 // probe asks for a mail and then guesses until the flow is gone.

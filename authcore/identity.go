@@ -75,7 +75,7 @@ func (p *Policy) SetHeaders(h http.Header, id *Identity) {
 }
 
 func (p *Policy) names() *headerNames {
-	if p.headers == (headerNames{}) {
+	if !p.renamed {
 		return &defaultHeaderNames
 	}
 	return &p.headers
@@ -103,7 +103,7 @@ func (p *Policy) reserved(name string) bool {
 			}
 		}
 	}
-	if p.headers == defaultHeaderNames || p.headers == (headerNames{}) {
+	if !p.renamed {
 		return false
 	}
 	for _, r := range p.headers {

@@ -34,6 +34,7 @@ type Policy struct {
 	allow   []matcher
 	deny    []matcher
 	headers headerNames
+	renamed bool // headers are not the default ones
 	at      string
 }
 
@@ -71,6 +72,7 @@ func CompilePolicy(spec PolicySpec) (Policy, error) {
 			return p, err
 		}
 	}
+	p.renamed = p.headers != defaultHeaderNames
 	return p, p.headers.unique()
 }
 

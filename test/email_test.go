@@ -267,35 +267,6 @@ func notThis(code string) string {
 	return "0" + code[1:]
 }
 
-func TestEmail_GoesOutWhenTheMailServerIsBack(t *testing.T) {
-	w := newWorld(t, worldOptions{})
-	w.mail.Stop()
-	w.Run(t) // serves all the same
-	const address = "patient@example.test"
-	c := w.client(t)
-	page := w.ask(t, c, w.URL(appHost, "/"), address)
-	if page.StatusCode != http.StatusOK || page.Request.URL.Path != "/login/code" {
-		t.Fatalf("%s at %s", page.Status, page.Request.URL)
-	}
-	harness.Eventually(t, "waiting for readiness to tell", func() string {
-		res := c.Request(http.MethodGet, w.URL(authHost, "/readiness"), "")
-		if res.StatusCode != http.StatusOK { // mail is reported, never fatal
-			t.Fatalf("%s %s", res.Status, res.Body)
-		}
-		if !strings.Contains(res.Body, "1 mails are waiting") {
-			return res.Body
-		}
-		return ""
-	})
-	w.mail.Start()
-	if res := w.typeCode(t, c, page, w.mail.Wait(address).Code(t)); res.Request.URL.String() != w.URL(appHost, "/") {
-		t.Errorf("%s at %s", res.Status, res.Request.URL)
-	}
-	if n := len(w.mail.Messages()); n != 1 {
-		t.Errorf("%d mails", n)
-	}
-}
-
 func TestEmail_SpeaksToEveryKindOfServer(t *testing.T) {
 	const login = "username login\npassword {env.SMTP_PASSWORD}\n"
 	for name, o := range map[string]worldOptions{

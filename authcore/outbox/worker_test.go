@@ -423,7 +423,9 @@ func TestWorker_WithoutAServerMailWaitsAndSaysSo(t *testing.T) {
 func TestWorker_StoreFaultsLoseNothing(t *testing.T) {
 	for name, onUpdate := range map[string]func(int) storetest.Fault{
 		"closures run twice": storetest.Always(storetest.RunTwice),
-		"every third fails":  func(n int) storetest.Fault { return []storetest.Fault{storetest.None, storetest.None, storetest.FailAfter}[n%3] },
+		"every third fails": func(n int) storetest.Fault {
+			return []storetest.Fault{storetest.None, storetest.None, storetest.FailAfter}[n%3]
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := (&sink{}).start(t)
