@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -260,6 +261,35 @@ func TestGuard_AskedTooEarlyWaitsAndNeverPasses(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A configuration that failed to start may hold requests that came to it in
+// between. The one that goes on running decides about them.
+func TestGuard_OfAFailedConfigurationAsksTheRunningOne(t *testing.T) {
+	s := newSite(t, "", "")
+	failed := &App{ready: make(chan struct{})}
+	close(failed.ready)
+	g := &Guard{app: failed, policy: s.app.bound[0].Guards[0].policy}
+	for _, tc := range []struct {
+		host, cookie string
+		status       int
+	}{
+		{"app.example.test", s.cookie, http.StatusOK},
+		{"app.example.test", "", http.StatusUnauthorized},
+		{"new.example.test", s.cookie, http.StatusForbidden},
+	} {
+		req := httptest.NewRequest(http.MethodGet, "https://"+tc.host+"/", nil)
+		req.Header.Set("Cookie", tc.cookie)
+		w := httptest.NewRecorder()
+		passed := false
+		err := g.ServeHTTP(w, req, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+			passed = true
+			return nil
+		}))
+		if err != nil || w.Code != tc.status || passed != (tc.status == http.StatusOK) {
+			t.Errorf("%+v: %d, passed %v, %v", tc, w.Code, passed, err)
+		}
 	}
 }
 

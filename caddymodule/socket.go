@@ -80,7 +80,7 @@ func checkPlace(path string) error {
 	if err != nil {
 		return nil //nolint:nilerr // nobody listens: a dead process left it
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if p, err := peerOf(conn); err == nil && p.pid == os.Getpid() {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (s *socket) Accept() (net.Conn, error) {
 		if errors.Is(err, errors.ErrUnsupported) || err == nil && (p.uid == os.Geteuid() || p.uid == 0) {
 			return conn, nil
 		}
-		conn.Close()
+		_ = conn.Close()
 	}
 }
 

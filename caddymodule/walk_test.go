@@ -115,10 +115,12 @@ func TestValidate_Warns(t *testing.T) {
 		},
 		"a proxy that is believed too much": {
 			"servers {\ntrusted_proxies static private_ranges\n}\n%\napp.example.com {\npasswordless_guard\n}",
-			"server srv0: trusted_proxies without trusted_proxies_strict lets clients behind the proxy choose their address; add to the global options\nservers {\n\ttrusted_proxies_strict\n}"},
+			"server srv0: trusted_proxies without trusted_proxies_strict lets clients behind the proxy choose their address; add to the global options\nservers {\n\ttrusted_proxies_strict\n}",
+		},
 		"a proxy that is believed enough": {
 			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\nservers {\ntrusted_proxies static private_ranges\ntrusted_proxies_strict\n}\n%\napp.example.com {\npasswordless_guard\n}",
-			""},
+			"",
+		},
 		"localhost for everybody": {
 			"http://app.localhost:8080 {\nbind 0.0.0.0\npasswordless_guard\n}",
 			"plain HTTP on localhost, but other machines can connect",

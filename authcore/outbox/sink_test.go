@@ -1,19 +1,13 @@
 package outbox
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log"
-	"mime"
-	"mime/multipart"
-	"mime/quotedprintable"
 	"net"
 	"net/http/httptest"
-	netmail "net/mail"
-	"strings"
 	"sync"
 	"testing"
 
@@ -200,53 +194,3 @@ func (s *sink) smtp() SMTP {
 }
 
 const testPassword = "correct horse battery staple"
-
-// parts decodes a mail as a mail program does: header, text and HTML.
-func parts(t testing.TB, data string) (header netmail.Header, plain, rich string) {
-	t.Helper()
-	m, err := netmail.ReadMessage(strings.NewReader(data))
-	if err != nil {
-		t.Fatalf("reading the mail: %v\n%s", err, data)
-	}
-	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil || kind != "multipart/alternative" {
-		t.Fatalf("content type %q (%v), want multipart/alternative", kind, err)
-	}
-	var bodies []string
-	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
-		p, err := r.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if enc := p.Header.Get("Content-Transfer-Encoding"); enc != "quoted-printable" {
-			t.Fatalf("transfer encoding %q", enc)
-		}
-		raw, err := io.ReadAll(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range bytes.Lines(raw) {
-			if len(bytes.TrimRight(line, "\r\n")) > 76 {
-				t.Errorf("an encoded line has more than 76 characters: %q", line)
-			}
-		}
-		body, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(raw)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		bodies = append(bodies, p.Header.Get("Content-Type")+"\n"+strings.ReplaceAll(string(body), "\r\n", "\n"))
-	}
-	if len(bodies) != 2 {
-		t.Fatalf("%d parts, want text and HTML", len(bodies))
-	}
-	for i, kind := range []string{"text/plain; charset=UTF-8\n", "text/html; charset=UTF-8\n"} {
-		var ok bool
-		if bodies[i], ok = strings.CutPrefix(bodies[i], kind); !ok {
-			t.Fatalf("part %d is not %q", i, kind)
-		}
-	}
-	return m.Header, bodies[0], bodies[1]
-}
