@@ -100,5 +100,18 @@ func createRootKey(path string, rand io.Reader) (RootKey, error) {
 	} else if err != nil {
 		return key, fmt.Errorf("making the root key: %w", err)
 	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return key, fmt.Errorf("making the root key: %w", err)
+	}
 	return key, nil
+}
+
+// syncDir makes a new name durable: keys that are stored under a root key which
+// a power cut took away could never be opened again (ST-2).
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

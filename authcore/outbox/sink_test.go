@@ -85,7 +85,13 @@ func (l *loginServer) Next(response []byte) ([]byte, bool, error) {
 	return nil, true, l.check(*l.user, string(response))
 }
 
-func (s *sinkSession) Mail(from string, _ *smtp.MailOptions) error { s.m.from = from; return nil }
+func (s *sinkSession) Mail(from string, o *smtp.MailOptions) error {
+	if o.UTF8 {
+		return errors.New("SMTPUTF8 for an ASCII mail: a relay without it would bounce this")
+	}
+	s.m.from = from
+	return nil
+}
 
 func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.sink.mu.Lock()
@@ -159,6 +165,7 @@ func (s *sink) start(t testing.TB) *sink {
 	srv := smtp.NewServer(s)
 	srv.Domain = "localhost"
 	srv.AllowInsecureAuth = true
+	srv.EnableSMTPUTF8 = true
 	srv.ErrorLog = log.New(io.Discard, "", 0)
 	switch {
 	case s.implicit:

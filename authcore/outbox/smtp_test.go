@@ -1,11 +1,13 @@
 package outbox
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -211,6 +213,24 @@ func TestSend_EndlessAnswerIsCutOff(t *testing.T) {
 	})
 	if err := trySend(t, s); err == nil || !strings.Contains(err.Error(), "greeting:") || strings.Contains(err.Error(), "222") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// Trying again after a lost goodbye would deliver the mail twice.
+func TestSend_AcceptedIsAcceptedWithoutAGoodbye(t *testing.T) {
+	s := script(t, func(c net.Conn) {
+		lines := bufio.NewScanner(c)
+		for _, reply := range []string{"220 hi", "250 EHLO", "250 MAIL", "250 RCPT", "354 DATA"} {
+			if _, err := io.WriteString(c, reply+"\r\n"); err != nil || !lines.Scan() {
+				return
+			}
+		}
+		for lines.Text() != "." && lines.Scan() {
+		}
+		_, _ = io.WriteString(c, "250 accepted\r\n") // and the connection is gone
+	})
+	if err := trySend(t, s); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -20,7 +20,19 @@ type authenticator struct {
 func newAuthenticator() *authenticator {
 	return &authenticator{
 		rp:   virtualwebauthn.RelyingParty{Name: "Example", ID: "auth.example.com", Origin: portalURL},
-		auth: virtualwebauthn.NewAuthenticator(), cred: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
+		auth: virtualwebauthn.NewAuthenticator(), cred: newCredential(),
+	}
+}
+
+// newCredential draws again where a coordinate begins with a zero byte, which
+// the library leaves out and COSE demands (RFC 9053 section 7.1.1): a whole key
+// has 77 bytes.
+func newCredential() virtualwebauthn.Credential {
+	for {
+		c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+		if len(c.Key.AttestationData()) == 77 {
+			return c
+		}
 	}
 }
 

@@ -90,6 +90,24 @@ func TestParse_RefusesEveryOtherSpelling(t *testing.T) {
 
 // CR-1: a statistical test per generator. Each bit of many draws is one half of
 // the time set, within six standard deviations.
+// TestParse_AgreesWithTheDecoder puts every byte in every place: what decodes
+// strictly to 32 bytes and re-encodes to itself is a token, and nothing else.
+func TestParse_AgreesWithTheDecoder(t *testing.T) {
+	for _, seed := range []byte{0, 0xff, 0x5a} {
+		good := FromBytes([32]byte(bytes.Repeat([]byte{seed}, 32))).Reveal()
+		for at := range good {
+			for c := range 256 {
+				s := good[:at] + string([]byte{byte(c)}) + good[at+1:]
+				decoded, err := base64.RawURLEncoding.Strict().DecodeString(s)
+				want := err == nil && len(decoded) == 32 && base64.RawURLEncoding.EncodeToString(decoded) == s
+				if got, ok := Parse(s); ok != want || ok != (got.Reveal() == s) {
+					t.Fatalf("%q: accepted %v, want %v", s, ok, want)
+				}
+			}
+		}
+	}
+}
+
 func TestGenerators_Unbiased(t *testing.T) {
 	const draws = 4096
 	generators := map[string]struct {
