@@ -2,7 +2,7 @@
 // table to docs/performance.md:
 //
 //	go run ./bench          about 10 minutes, on a machine that does nothing else
-//	go run ./bench -quick   about 1 minute; shows that measuring works
+//	go run ./bench -quick   1 to 2 minutes; shows that measuring works
 //
 // Everything compared is measured side by side, so that a figure is a ratio of
 // two of the same run. It ends with 1 when a target is missed or could not be

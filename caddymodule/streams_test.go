@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,4 +281,44 @@ func TestStream_CutAfterItsEndTouchesNothing(t *testing.T) {
 	}
 	p := passing{serving: s.app.current.Load(), over: true} // would panic if it reached for the connection
 	p.cut()
+}
+
+// After a failed reload live streams follow the configuration that goes on, not
+// the one that would have excluded them.
+func TestStream_FollowsTheRunningOneAfterAFailedReload(t *testing.T) {
+	s := newSite(t, "", "")
+	p := s.app.lease.value
+	config := s.service().Config()
+	policy, err := authcore.CompilePolicy(authcore.PolicySpec{Deny: []authcore.Line{{Words: []string{"user:alice"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Apps = []authcore.App{{Origin: config.Apps[0].Origin, Policy: policy}}
+	svc, err := authcore.NewService(p.rt, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := &serving{svc: svc}
+	p.enter(failed) // started, and then another app of its configuration was not
+	p.leave(failed)
+	request := authcore.Request{Host: "app.example.test", Path: "/", Here: "/", Cookies: []string{s.cookie}}
+	decision := s.service().Check(t.Context(), &request)
+	var cut atomic.Bool
+	release, ok := s.service().Watch(t.Context(), request, &decision, func() { cut.Store(true) })
+	if !ok {
+		t.Fatal("nobody is signed in")
+	}
+	defer release()
+	// Has the user's streams judged again, before it returns.
+	if err := s.service().SetGroups(t.Context(), "test", "alice", []string{"staff"}); err != nil {
+		t.Fatal(err)
+	}
+	if cut.Load() {
+		t.Error("the stream was cut")
+	}
+	p.enter(failed) // so it would have been cut
+	if !cut.Load() {
+		t.Error("this shows nothing")
+	}
+	p.leave(failed)
 }

@@ -213,6 +213,7 @@ func TestEmail(t *testing.T) {
 		b.Read("This page is too old")
 		b.Read("Allow cookies for this site")
 		b.Click("main a.button")
+		b.WaitURL(w.URL(authHost, "/login"))
 		w.signInByCode(t, b, app, address)
 	})
 

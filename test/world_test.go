@@ -24,8 +24,9 @@ const (
 // world is a Caddy over TLS with its mail server and an app behind the guard.
 type world struct {
 	*harness.Caddy
-	mail *harness.Sink
-	app  *harness.Upstream
+	mail    *harness.Sink
+	app     *harness.Upstream
+	globals string // the passwordless block
 }
 
 // worldOptions is what differs between stories. The zero value is a portal
@@ -92,7 +93,7 @@ func newWorld(t *testing.T, o worldOptions) *world {
 		o.sites = portalSites
 	}
 	o.caddy.Globals = fmt.Sprintf("passwordless {\n%s\nsmtp %s:%d {\n%s\n}\n}", o.globals, w.mail.Host, w.mail.Port, o.mailer)
-	o.caddy.Sites = o.sites
+	o.caddy.Sites, w.globals = o.sites, o.caddy.Globals
 	o.caddy.Env = append([]string{"APP=" + w.app.Addr, "SSL_CERT_FILE=" + w.mail.CA}, o.caddy.Env...)
 	w.Caddy = harness.NewCaddy(t, o.caddy)
 	return w

@@ -101,6 +101,8 @@ func openTab(t testing.TB, parent context.Context) *Browser {
 	if err := chromedp.Listen(ctx, b.hear); err != nil {
 		t.Fatal(err)
 	}
+	// Somebody looks at this tab: without a window, none has the focus.
+	call(b, "focusing the tab", emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	t.Cleanup(func() {
 		b.settle()
 		if t.Failed() {

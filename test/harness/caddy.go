@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Caddy is a running server that was started from a Caddyfile with `run`.
@@ -65,8 +66,21 @@ func NewCaddy(t testing.TB, o CaddyOptions) *Caddy {
 	c.adminSock = filepath.Join(c.Dir, "caddy-admin.sock")
 	c.rootCAFile = filepath.Join(c.Dir, "storage/pki/authorities/local/root.crt")
 	c.env = append([]string{"HTTP=" + strconv.Itoa(c.HTTP), "HTTPS=" + strconv.Itoa(c.HTTPS)}, o.Env...)
+	c.tidied(t)
 	c.Write(t, o.Globals, o.Sites)
 	return c
+}
+
+// tidied tells Caddy that its storage was cleaned a moment ago. It would do so
+// at the start, and now and then remove the folder of a certificate that it is
+// about to write; it tries again a minute later.
+func (c *Caddy) tidied(t testing.TB) {
+	t.Helper()
+	storage := filepath.Join(c.Dir, "storage")
+	if err := os.MkdirAll(storage, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	WriteFile(t, storage, "last_clean.json", fmt.Sprintf(`{"tls":{"timestamp":%q}}`, time.Now().Format(time.RFC3339)))
 }
 
 // Write replaces the Caddyfile; Reload makes it live. The head keeps every

@@ -26,6 +26,9 @@ type Client struct {
 	tls *tls.Config
 	// HTTPS is the port that stands in for 443 in URLs without one.
 	HTTPS int
+	// From is the loopback address that the client comes from, for servers
+	// that count by address. Linux has all of 127.0.0.0/8. Default: 127.0.0.1.
+	From net.IP
 }
 
 // Response is a fully read answer.
@@ -64,7 +67,11 @@ func (c *Client) dialLoopback(ctx context.Context, network, address string) (net
 	if port == "443" {
 		port = strconv.Itoa(c.HTTPS)
 	}
-	return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	dialer := new(net.Dialer)
+	if c.From != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: c.From}
+	}
+	return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 }
 
 // Request sends a request as a program would: no Sec-Fetch header, no Accept.

@@ -46,6 +46,7 @@ type Sink struct {
 	tls     *tls.Config
 	mu      sync.Mutex
 	server  *smtp.Server // nil while stopped
+	ln      net.Listener
 	stopped chan struct{}
 	got     []Message
 	read    map[string]int // by recipient: how many Wait has handed out
@@ -84,7 +85,7 @@ func (s *Sink) Start() {
 		ln = tls.NewListener(ln, s.tls)
 	}
 	s.mu.Lock()
-	s.server, s.stopped = srv, make(chan struct{})
+	s.server, s.ln, s.stopped = srv, ln, make(chan struct{})
 	s.mu.Unlock()
 	go func() { _ = srv.Serve(ln) }() // ends with ErrServerClosed at Stop
 }
@@ -98,6 +99,7 @@ func (s *Sink) Stop() {
 	}
 	close(s.stopped)
 	_ = s.server.Close()
+	_ = s.ln.Close() // a server that has not come to serve yet does not know it
 	s.server = nil
 }
 

@@ -1,0 +1,246 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/passwordless-auth/passwordless-auth/test/harness"
+)
+
+// What users read is held to the code: each configuration in it is loaded, each
+// example of the API is run, each link is followed. Its tables of words are
+// compared in docs_words_test.go.
+
+// block is a fenced block of a document, with the comment before it.
+type block struct{ at, lang, mark, text string }
+
+var fence = regexp.MustCompile("(?m)(?:^<!-- (\\w+) -->\n)?^```(\\w*)\n((?s:.*?))^```$")
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(harness.Root(t), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// docs are README.md and docs/*.md, by path from the root.
+func docs(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(harness.Root(t), "docs", "*.md"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	names := []string{"README.md"}
+	for _, f := range files {
+		names = append(names, filepath.Join("docs", filepath.Base(f)))
+	}
+	return names
+}
+
+// blocksOf returns the blocks in the languages.
+func blocksOf(t *testing.T, names []string, langs ...string) []block {
+	t.Helper()
+	var blocks []block
+	for _, name := range names {
+		text := readDoc(t, name)
+		for _, m := range fence.FindAllStringSubmatchIndex(text, -1) {
+			group := func(i int) string {
+				if m[2*i] < 0 {
+					return ""
+				}
+				return text[m[2*i]:m[2*i+1]]
+			}
+			if b := (block{fmt.Sprintf("%s:%d", name, 1+strings.Count(text[:m[4]], "\n")), group(2), group(1), group(3)}); slices.Contains(langs, b.lang) {
+				blocks = append(blocks, b)
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("no block in %v", langs)
+	}
+	return blocks
+}
+
+// docSecret is long and has no pattern of an example.
+const docSecret = "Zk3v9Qw1Lr8xTn5yHb2mCd7fGj4sKp6a"
+
+// validateDoc loads a Caddyfile as it stands; only the files of its secrets
+// are made here.
+func validateDoc(t *testing.T, caddyfile string) {
+	t.Helper()
+	dir := harness.TempDir(t)
+	secret := harness.WriteFile(t, dir, "secret", docSecret)
+	file := harness.WriteFile(t, dir, "Caddyfile", strings.ReplaceAll(caddyfile, "/run/secrets/smtp", secret))
+	env := []string{"SMTP_PASSWORD=" + docSecret, "JWT_SECRET=" + docSecret}
+	exit := harness.Exec(t, dir, env, harness.Binary(t), "validate", "--config", file, "--adapter", "caddyfile")
+	if exit.Code != 0 {
+		t.Fatalf("%s\n%s%s", caddyfile, exit.Stdout, exit.Stderr)
+	}
+	for line := range strings.Lines(exit.Stderr) {
+		if strings.Contains(line, `"logger":"passwordless"`) && strings.Contains(line, `"level":"warn"`) && !strings.Contains(line, "no mail server is configured") {
+			t.Errorf("what we recommend is warned about: %s", line)
+		}
+	}
+}
+
+func TestDocs_EveryCaddyfileIsValid(t *testing.T) {
+	for _, b := range blocksOf(t, docs(t), "caddyfile") {
+		t.Run(b.at, func(t *testing.T) {
+			t.Parallel()
+			if b.mark == "fragment" { // lines of a site
+				b.text = "app.example.com {\n" + b.text + "}\n"
+			}
+			validateDoc(t, b.text)
+		})
+	}
+	for _, section := range []string{"sidecar", "portal"} {
+		t.Run("Caddyfile.example/"+section, func(t *testing.T) {
+			t.Parallel()
+			globals, sites := harness.Example(t, section)
+			validateDoc(t, "{\n"+globals+"\n}\n"+sites)
+		})
+	}
+}
+
+func TestDocs_EveryDataBlockIsWellFormed(t *testing.T) {
+	for _, b := range blocksOf(t, docs(t), "json", "toml") {
+		t.Run(b.at, func(t *testing.T) {
+			t.Parallel()
+			if b.lang == "json" {
+				if !json.Valid([]byte(b.text)) {
+					t.Error("not JSON")
+				}
+				return
+			}
+			dir := harness.TempDir(t)
+			secret := harness.WriteFile(t, dir, "secret", docSecret)
+			file := harness.WriteFile(t, dir, "config.toml", strings.ReplaceAll(b.text, "/run/secrets/smtp", secret))
+			if exit := harness.Exec(t, dir, nil, harness.Binary(t), "config", "--config", file); exit.Code != 0 {
+				t.Error(exit.Stderr)
+			}
+		})
+	}
+}
+
+// shell runs a block of a document with the binary in PATH.
+func shell(t *testing.T, dir, script string, env ...string) string {
+	t.Helper()
+	env = append(env, "PATH="+filepath.Dir(harness.Binary(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	exit := harness.Exec(t, dir, env, harness.Need(t, "bash"), "-euo", "pipefail", "-c", script)
+	if exit.Code != 0 {
+		t.Fatalf("%s\n%s%s", script, exit.Stdout, exit.Stderr)
+	}
+	return exit.Stdout
+}
+
+func TestDocs_ShellBlocksRun(t *testing.T) {
+	ran := 0
+	for _, b := range blocksOf(t, docs(t), "sh") {
+		if b.mark == "run" {
+			ran++
+			t.Run(b.at, func(t *testing.T) { shell(t, harness.TempDir(t), b.text) })
+		}
+	}
+	if ran == 0 {
+		t.Error("no block is marked <!-- run -->")
+	}
+}
+
+var (
+	docLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	notSlug = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
+
+func TestDocs_LinksLeadSomewhere(t *testing.T) {
+	for _, name := range docs(t) {
+		for _, m := range docLink.FindAllStringSubmatch(readDoc(t, name), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(m[1], "#")
+			target := name
+			if path != "" {
+				target = filepath.Join(filepath.Dir(name), path)
+			}
+			text, err := os.ReadFile(filepath.Join(harness.Root(t), target))
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, m[1], err)
+				continue
+			}
+			found := anchor == ""
+			for _, h := range heading.FindAllStringSubmatch(string(text), -1) { // as GitHub makes anchors
+				slug := strings.ReplaceAll(notSlug.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-")
+				found = found || slug == anchor
+			}
+			if !found {
+				t.Errorf("%s: %s: there is no such heading", name, m[1])
+			}
+		}
+	}
+}
+
+// The examples of api.md are one story: they run in their order, against the
+// server that the document describes.
+func TestDocs_APIExamplesAreAJourney(t *testing.T) {
+	mail, port, dir := harness.StartSink(t, harness.SinkOptions{Plain: true}), harness.FreePort(t), harness.TempDir(t)
+	origin := fmt.Sprintf("http://localhost:%d", port)
+	server := harness.Start(t, dir, []string{
+		"WEBAUTHN_ORIGIN=" + origin, "SERVER_HOST=127.0.0.1", "SERVER_PORT=" + strconv.Itoa(port), "DATABASE_PATH=" + filepath.Join(dir, "auth.db"),
+		"SMTP_HOST=" + mail.Host, "SMTP_PORT=" + strconv.Itoa(mail.Port), "SMTP_TLS=none", "EMAIL_FROM=login@example.com",
+		"REGISTRATION=open", "API_CLIENTS=spa=Example Web",
+	}, harness.Binary(t), "serve")
+	server.WaitOutput("serving sign-in")
+	harness.Need(t, "curl")
+
+	env := []string{"AUTH=" + origin}
+	var steps []string
+	for _, b := range blocksOf(t, []string{"docs/api.md"}, "sh") {
+		if b.mark != "journey" {
+			continue
+		}
+		step := regexp.MustCompile(`\$AUTH(/[^"]+)`).FindStringSubmatch(b.text)[1]
+		steps = append(steps, step)
+		out := shell(t, dir, strings.ReplaceAll(b.text, "curl -s ", "curl -sS --fail-with-body "), env...)
+		var answer struct {
+			Flow         string
+			AccessToken  string `json:"access_token"`
+			RefreshToken string `json:"refresh_token"`
+			SessionToken string `json:"session_token"`
+			ID           string
+			Items        []struct{ Current bool }
+			Keys         []struct{ Alg string }
+		}
+		if step != "/api/logout" {
+			if err := json.Unmarshal([]byte(out), &answer); err != nil {
+				t.Fatalf("%s: %v: %s", step, err, out)
+			}
+		}
+		said := map[string]bool{
+			"/api/login/email": answer.Flow != "", "/api/login/email/verify": answer.AccessToken != "", "/api/token/refresh": answer.SessionToken != "",
+			"/api/me": answer.ID != "", "/api/sessions": len(answer.Items) == 1 && answer.Items[0].Current, "/api/logout": out == "",
+			"/.well-known/jwks.json": len(answer.Keys) == 1 && answer.Keys[0].Alg == "EdDSA",
+		}
+		if !said[step] {
+			t.Fatalf("%s answers %s", step, out)
+		}
+		switch {
+		case answer.Flow != "":
+			env = append(env, "FLOW="+answer.Flow, "CODE="+mail.Wait("alice@example.com").Code(t))
+		case answer.AccessToken != "":
+			env = append(env, "ACCESS_TOKEN="+answer.AccessToken, "REFRESH_TOKEN="+answer.RefreshToken, "SESSION_TOKEN="+answer.SessionToken)
+		}
+	}
+	if len(steps) != 7 {
+		t.Errorf("the journey has the steps %v", steps)
+	}
+}
