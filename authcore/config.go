@@ -71,7 +71,6 @@ type Config struct {
 	RequestsPer, BurstPer time.Duration // default 1 min and 10 s
 	MailsPerAddress       int           // default 10, at most 80
 	MailsPer              time.Duration // default 1 h
-	AllowHTTP             bool          // the demo: cookies over http://*.localhost
 
 	// Mailed is called after mail may have been queued; it must not block.
 	// Default: nobody is told, and delivery looks by itself.

@@ -13,12 +13,7 @@ import (
 // is exempt (RL-4).
 func (s *Service) AllowRequest(ctx context.Context, ip netip.Addr) (retry time.Duration, ok bool) {
 	c := s.cfg
-	return s.Limit(ctx, "request", ip,
+	return s.rt.limits.Charge(ctx, "request", ip,
 		limiter.Rate{Limit: int64(c.Requests), Period: c.RequestsPer},
 		limiter.Rate{Limit: int64(c.Burst), Period: c.BurstPer})
-}
-
-// Limit charges one event of a client under a name of its own.
-func (s *Service) Limit(ctx context.Context, name string, ip netip.Addr, rates ...limiter.Rate) (retry time.Duration, ok bool) {
-	return s.rt.limits.Charge(ctx, name, ip, rates...)
 }

@@ -20,7 +20,6 @@ const (
 	ParamHost   = "host"   // the portal, where a code may be typed
 	ParamClient = "client" // API client's title; empty for browsers
 	ParamAgent  = "agent"  // User-Agent of who asked
-	ParamTTL    = "minutes"
 	SecretCode  = "code"
 	SecretLink  = "link"
 )
@@ -51,7 +50,6 @@ func (s *Service) queueSignIn(tx *txn, m signInMail) (string, error) {
 		ID: id, Kind: "mail", To: m.to, UserID: m.userID, Template: TemplateSignIn,
 		Params: map[string]string{
 			ParamBrand: s.cfg.Brand, ParamHost: s.portal.HostPort(), ParamClient: m.client, ParamAgent: m.agent,
-			ParamTTL: fmt.Sprint(int(s.cfg.LinkTTL / time.Minute)),
 		},
 		Sealed: sealed, CreatedAt: now, NotAfter: m.ends, NextAt: now, Status: store.Queued,
 	})

@@ -115,7 +115,7 @@ func (b *bench) message(id, to string) *store.Message {
 	return &store.Message{
 		ID: id, Kind: "mail", To: to, UserID: "u", Template: authcore.TemplateSignIn,
 		Params: map[string]string{
-			authcore.ParamBrand: "Example", authcore.ParamHost: "auth.example.com", authcore.ParamTTL: "10",
+			authcore.ParamBrand: "Example", authcore.ParamHost: "auth.example.com",
 			authcore.ParamAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 		},
 		Sealed: sealed, CreatedAt: now, NotAfter: now.Add(10 * time.Minute), NextAt: now, Status: store.Queued,

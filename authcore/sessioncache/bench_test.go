@@ -33,7 +33,7 @@ func BenchmarkGetTouch(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if _, ok := c.GetTouch(&hashes[i], int64(i)); !ok {
+				if _, ok := getTouch(c, &hashes[i], int64(i)); !ok {
 					b.Fatal("miss")
 				}
 				if i++; i == n {
@@ -48,7 +48,7 @@ func BenchmarkGetTouch(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				i := int(start.Add(int64(n/7))) % n
 				for pb.Next() {
-					if _, ok := c.GetTouch(&hashes[i], int64(i)); !ok {
+					if _, ok := getTouch(c, &hashes[i], int64(i)); !ok {
 						b.Error("miss")
 						return
 					}
@@ -67,7 +67,7 @@ func BenchmarkGetTouch_RevocationsBeside(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		c.GetTouch(&hashes[i%len(hashes)], int64(i))
+		getTouch(c, &hashes[i%len(hashes)], int64(i))
 		if i++; i%100 == 0 {
 			c.Invalidate(hashOf(-i))
 		}

@@ -41,7 +41,7 @@ func TestInvalidate_NoStaleSessionStays(t *testing.T) {
 							runtime.Gosched() // a slow read: the change may commit meanwhile
 						}
 						c.Insert(hashes[i%len(hashes)], Entry[uint64]{User: &v, Host: uint32(v)}, "alice", stamp)
-						c.GetTouch(&hashes[i%len(hashes)], int64(i))
+						getTouch(c, &hashes[i%len(hashes)], int64(i))
 					}
 				})
 			}
@@ -174,7 +174,7 @@ func TestCache_ConcurrentUseKeepsItsBooks(t *testing.T) {
 					c.Len()
 					c.Bytes()
 				case 5, 6, 7, 8:
-					c.GetTouch(&hash, int64(i))
+					getTouch(c, &hash, int64(i))
 				default:
 					c.Insert(hash, Entry[user]{User: &user{id}}, id, c.Stamp())
 					if got, ok := c.Get(&hash); ok && got.User.name != id {

@@ -36,7 +36,6 @@ package sessioncache
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"math"
 	"sync/atomic"
 )
 
@@ -119,32 +118,6 @@ func (c *Cache[U]) Touch(hash *[32]byte, now int64) {
 	if pos, ok := c.live(s, hash); ok {
 		s.touch(pos, seconds(now))
 	}
-}
-
-// GetTouch is Get and Touch under one lock. The entry is as it was before the
-// touch, so that LastSeen still tells how long the session was idle; but a
-// session that had been idle too long is touched all the same. Where an idle
-// limit applies, use GetTouchWithin.
-func (c *Cache[U]) GetTouch(hash *[32]byte, now int64) (Entry[U], bool) {
-	return c.GetTouchWithin(hash, now, math.MaxInt64)
-}
-
-// GetTouchWithin is GetTouch for a session that was seen at most idle seconds
-// before now; one that was not is returned and left untouched, so that it is
-// too old for each of many concurrent requests, not for the first alone (SE-3).
-func (c *Cache[U]) GetTouchWithin(hash *[32]byte, now, idle int64) (Entry[U], bool) {
-	s := c.shard(hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pos, ok := c.live(s, hash)
-	if !ok {
-		return Entry[U]{}, false
-	}
-	entry := s.at(pos).export()
-	if now-entry.LastSeen <= idle {
-		s.touch(pos, seconds(now))
-	}
-	return entry, true
 }
 
 // Stamp returns the invalidation counter. A fill notes it before it reads the
