@@ -116,35 +116,24 @@ func (s *Service) IssueTicket(ctx context.Context, l *Live, r *Return, app *App)
 	if err != nil {
 		return "", fmt.Errorf("making a ticket: %w", err)
 	}
-	var refusal *Refusal
-	err = s.update(ctx, func(tx *txn) error {
-		refusal = nil
-		live, err := s.liveSession(tx, l.Session.Hash)
-		if errors.Is(err, store.ErrNotFound) {
-			refusal = refuse(Unauthenticated)
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading the session: %w", err)
-		}
-		if refusal, err = s.admit(tx, app, live.User, Client{}); refusal != nil || err != nil {
-			return err
+	err = s.updateLive(ctx, l, func(tx *txn, live *Live) (*Refusal, error) {
+		if refusal, err := s.admit(tx, app, live.User, Client{}); refusal != nil || err != nil {
+			return refusal, err
 		}
 		now := s.now()
 		n, err := tx.AddCounter(bounceCounter(live.Session.ID, app), 0, now, bounceWindow)
 		if err != nil {
-			return fmt.Errorf("counting hand-overs: %w", err)
+			return nil, fmt.Errorf("counting hand-overs: %w", err)
 		}
 		if n.Count >= maxBounces {
-			refusal = refuse(HandoverLoop)
-			return nil
+			return refuse(HandoverLoop), nil
 		}
-		return tx.Put(store.KindTicket, token.Hash(), ticket{
+		return nil, tx.Put(store.KindTicket, token.Hash(), ticket{
 			Host: app.Origin.Host, Path: r.Path, Nonce: r.Nonce, RootID: live.Session.ID,
 			UserID: live.User.ID, Epoch: live.User.Epoch, Tries: r.Tries, IssuedAt: now,
 		}, now.Add(ticketTTL))
 	})
-	if err = orRefusal(err, refusal); err != nil {
+	if err != nil {
 		return "", err
 	}
 	return app.Origin.String() + ReservedPrefix + "/callback?ticket=" + url.QueryEscape(token.Reveal()), nil

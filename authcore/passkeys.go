@@ -42,28 +42,16 @@ func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
 
 // manage runs fn in a transaction after checking session and step-up inside it.
 func (s *Service) manage(ctx context.Context, l *Live, fn func(*txn, *Live, []*store.Passkey) (*Refusal, error)) error {
-	var refusal *Refusal
-	err := s.update(ctx, func(tx *txn) error {
-		refusal = nil
-		live, err := s.liveSession(tx, l.Session.Hash)
-		if errors.Is(err, store.ErrNotFound) {
-			refusal = refuse(Unauthenticated)
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading the session: %w", err)
-		}
+	return s.updateLive(ctx, l, func(tx *txn, live *Live) (*Refusal, error) {
 		keys, err := tx.PasskeysOf(live.User.ID)
 		if err != nil {
-			return fmt.Errorf("listing passkeys: %w", err)
+			return nil, fmt.Errorf("listing passkeys: %w", err)
 		}
-		if refusal = s.MayManage(live, keys); refusal != nil {
-			return nil
+		if refusal := s.MayManage(live, keys); refusal != nil {
+			return refusal, nil
 		}
-		refusal, err = fn(tx, live, keys)
-		return err
+		return fn(tx, live, keys)
 	})
-	return orRefusal(err, refusal)
 }
 
 // BeginAddPasskey starts the registration of a passkey.

@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
@@ -28,6 +29,26 @@ func (s *Service) update(ctx context.Context, fn func(*txn) error) error {
 	})
 	s.rt.invalidate(t.dead, t.users)
 	return err
+}
+
+// updateLive runs fn in a transaction in which l's session is read anew: it may
+// have ended since l was loaded. What fn refuses is committed.
+func (s *Service) updateLive(ctx context.Context, l *Live, fn func(*txn, *Live) (*Refusal, error)) error {
+	var refusal *Refusal
+	err := s.update(ctx, func(tx *txn) error {
+		refusal = nil
+		live, err := s.liveSession(tx, l.Session.Hash)
+		if errors.Is(err, store.ErrNotFound) {
+			refusal = refuse(Unauthenticated)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the session: %w", err)
+		}
+		refusal, err = fn(tx, live)
+		return err
+	})
+	return orRefusal(err, refusal)
 }
 
 func (rt *Runtime) invalidate(dead []store.Hash, users []string) {

@@ -55,7 +55,7 @@ func TestAdmin_ManagesUsersSessionsAndInvitations(t *testing.T) {
 	if err := s.ask(t, http.MethodPut, "users/bob@example.com/name", nil, map[string]string{"name": "bob"}, nil); err != nil {
 		t.Error(err)
 	}
-	var sessions adminSessions
+	var sessions adminPage[adminSession]
 	if err := s.ask(t, http.MethodGet, "users/alice/sessions", nil, nil, &sessions); err != nil || len(sessions.Items) != 1 || sessions.Items[0].User != "alice@example.com" {
 		t.Fatalf("%+v, %v", sessions, err)
 	}
@@ -107,7 +107,7 @@ func TestAdmin_ListsPageByPage(t *testing.T) {
 	}
 	users, sessions := map[string]bool{}, map[string]bool{}
 	for query := (url.Values{"limit": {"2"}}); ; {
-		var page adminUsers
+		var page adminPage[adminUser]
 		if err := s.ask(t, http.MethodGet, "users", query, nil, &page); err != nil || len(page.Items) > 2 {
 			t.Fatalf("%+v, %v", page, err)
 		}
@@ -120,7 +120,7 @@ func TestAdmin_ListsPageByPage(t *testing.T) {
 		query.Set("after", page.Next)
 	}
 	for query := (url.Values{"limit": {"2"}}); ; {
-		var page adminSessions
+		var page adminPage[adminSession]
 		if err := s.ask(t, http.MethodGet, "sessions", query, nil, &page); err != nil || len(page.Items) > 2 {
 			t.Fatalf("%+v, %v", page, err)
 		}

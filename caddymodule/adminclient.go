@@ -120,6 +120,22 @@ func (a *App) read(file string) error {
 	return nil
 }
 
+// everyPage reads a list to its end. It is never nil, so that JSON shows [].
+func everyPage[T any](ctx context.Context, c *adminClient, segments ...string) ([]T, error) {
+	all := []T{}
+	for query := (url.Values{}); ; {
+		var page adminPage[T]
+		if err := c.call(ctx, http.MethodGet, segments, query, nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query.Set("after", page.Next)
+	}
+}
+
 // call sends a request and decodes its answer; body and into may be nil.
 // Segments of the path are escaped one by one.
 func (c *adminClient) call(ctx context.Context, method string, segments []string, query url.Values, body, into any) error {

@@ -227,10 +227,10 @@ func toAdminSession(u *store.User, d authcore.Device) adminSession {
 	}
 }
 
-// adminSessions is a page; Next is empty on the last.
-type adminSessions struct {
-	Items []adminSession `json:"items"`
-	Next  string         `json:"next,omitempty"`
+// adminPage is one page of a list; Next is empty on the last.
+type adminPage[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"`
 }
 
 func sessionsOf(svc *authcore.Service, r *http.Request) (any, error) {
@@ -242,7 +242,7 @@ func sessionsOf(svc *authcore.Service, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := adminSessions{Items: []adminSession{}}
+	list := adminPage[adminSession]{Items: []adminSession{}}
 	for _, d := range devices {
 		list.Items = append(list.Items, toAdminSession(u, d))
 	}
@@ -262,7 +262,7 @@ func listSessions(svc *authcore.Service, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := adminSessions{Items: []adminSession{}}
+	list := adminPage[adminSession]{Items: []adminSession{}}
 	for _, s := range found {
 		list.Items = append(list.Items, toAdminSession(s.User, s.Device))
 	}

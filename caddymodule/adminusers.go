@@ -33,12 +33,6 @@ func toAdminUser(u *store.User) adminUser {
 	}
 }
 
-// adminUsers is a page; Next is empty on the last.
-type adminUsers struct {
-	Items []adminUser `json:"items"`
-	Next  string      `json:"next,omitempty"`
-}
-
 func listUsers(svc *authcore.Service, r *http.Request) (any, error) {
 	after, limit, err := page(r)
 	if err != nil {
@@ -48,7 +42,7 @@ func listUsers(svc *authcore.Service, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := adminUsers{Items: []adminUser{}}
+	list := adminPage[adminUser]{Items: []adminUser{}}
 	for _, u := range users {
 		list.Items = append(list.Items, toAdminUser(u))
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/passwordless-auth/passwordless-auth/caddymodule/spelling"
 )
 
 func init() {
@@ -166,30 +168,9 @@ func nearest(s string, known []string) string {
 		if len(s) > 2 && (strings.HasPrefix(w, s) || strings.HasPrefix(s, w)) {
 			return w
 		}
-		if n := distance(strings.ToLower(s), w); n < bestDistance && n < len(w)/2 {
+		if n := spelling.Distance(strings.ToLower(s), w); n < bestDistance && n < len(w)/2 {
 			best, bestDistance = w, n
 		}
 	}
 	return best
-}
-
-// distance counts the letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

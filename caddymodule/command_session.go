@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -30,17 +29,9 @@ func sessionListCommand(at *target) *cobra.Command {
 			if len(args) > 0 {
 				path = []string{"users", args[0], "sessions"}
 			}
-			sessions := []adminSession{}
-			for query := (url.Values{}); ; {
-				var page adminSessions
-				if err := c.call(cmd.Context(), http.MethodGet, path, query, nil, &page); err != nil {
-					return err
-				}
-				sessions = append(sessions, page.Items...)
-				if page.Next == "" {
-					break
-				}
-				query.Set("after", page.Next)
+			sessions, err := everyPage[adminSession](cmd.Context(), c, path...)
+			if err != nil {
+				return err
 			}
 			return output(cmd, sessions, func(w io.Writer) {
 				fmt.Fprintln(w, "ID\tUSER\tWITH\tBY\tLAST SEEN\tFROM\tAPPS")

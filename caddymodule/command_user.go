@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -30,17 +29,9 @@ func userListCommand(at *target) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			users := []adminUser{}
-			for query := (url.Values{}); ; {
-				var page adminUsers
-				if err := c.call(cmd.Context(), http.MethodGet, []string{"users"}, query, nil, &page); err != nil {
-					return err
-				}
-				users = append(users, page.Items...)
-				if page.Next == "" {
-					break
-				}
-				query.Set("after", page.Next)
+			users, err := everyPage[adminUser](cmd.Context(), c, "users")
+			if err != nil {
+				return err
 			}
 			return output(cmd, users, func(w io.Writer) {
 				fmt.Fprintln(w, "EMAIL\tNAME\tGROUPS\tSTATE\tSINCE")

@@ -119,15 +119,24 @@ func (h *Handler) appOf(r *http.Request) (*authcore.App, error) {
 	return nil, &authcore.Refusal{Reason: authcore.NotFound}
 }
 
-// appStart binds this browser to a hand-over and sends it to the portal.
-func (h *Handler) appStart(w http.ResponseWriter, r *http.Request) error {
-	app, err := h.appOf(r)
-	if err != nil {
-		return err
+// appPageLoad finds the app of a page load, which alone may act here; ok false
+// means that the rest is answered, or is err.
+func (h *Handler) appPageLoad(w http.ResponseWriter, r *http.Request) (app *authcore.App, ok bool, err error) {
+	if app, err = h.appOf(r); err != nil {
+		return nil, false, err
 	}
 	if !authcore.MayAct(r.Method, r.Header) {
 		h.notAPageLoad(w, r)
-		return nil
+		return nil, false, nil
+	}
+	return app, true, nil
+}
+
+// appStart binds this browser to a hand-over and sends it to the portal.
+func (h *Handler) appStart(w http.ResponseWriter, r *http.Request) error {
+	app, ok, err := h.appPageLoad(w, r)
+	if !ok {
+		return err
 	}
 	q := r.URL.Query()
 	tries, _ := strconv.Atoi(q.Get("n"))
@@ -168,13 +177,9 @@ func (h *Handler) bounced(w http.ResponseWriter, r *http.Request, app *authcore.
 
 // appCallback redeems the ticket and makes the app session.
 func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
-	app, err := h.appOf(r)
-	if err != nil {
+	app, ok, err := h.appPageLoad(w, r)
+	if !ok {
 		return err
-	}
-	if !authcore.MayAct(r.Method, r.Header) {
-		h.notAPageLoad(w, r)
-		return nil
 	}
 	nonce, _ := authcore.FindCookie(r.Header["Cookie"], h.svc.FlowCookie(app.Origin))
 	tickets := r.URL.Query()["ticket"]

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/passwordless-auth/passwordless-auth/caddymodule/spelling"
 )
 
 // parseTOML reads a flat file with the names of variables in lower case. Values
@@ -82,30 +84,9 @@ func nearest(key string) string {
 	best, bestDistance := "", min(4, len(key)/2+1)
 	for _, name := range known {
 		name = strings.ToLower(name)
-		if d := distance(key, name); d < bestDistance {
+		if d := spelling.Distance(key, name); d < bestDistance {
 			best, bestDistance = name, d
 		}
 	}
 	return best
-}
-
-// distance counts the letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
