@@ -54,6 +54,7 @@ type Config struct {
 	Admins       []string
 	NoPasskey    bool // methods without passkey
 	NoEmail      bool // methods without email
+	NoMailServer bool // mail cannot leave, so pages ask nobody for an address
 	// EmailAfterPasskey: "allow" (default) or "off": no mail sign-in for
 	// accounts that have a passkey.
 	EmailAfterPasskey string
@@ -113,6 +114,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, c.check()
 }
+
+// MailWorks reports whether a person can get in by a mail.
+func (c *Config) MailWorks() bool { return !c.NoEmail && !c.NoMailServer }
 
 func (c *Config) check() error {
 	serving := c.Portal
@@ -185,6 +189,11 @@ func (c *Config) checkClients() error {
 func (c *Config) guessesPerDay() float64 {
 	windows := math.Floor(float64(24*time.Hour)/float64(c.MailsPer)) + 1
 	return windows * float64(c.MailsPerAddress) * maxCodeTries
+}
+
+// requestsIn is how many requests one source may send in d.
+func (c *Config) requestsIn(d time.Duration) int {
+	return int(float64(c.Requests) * float64(d) / float64(c.RequestsPer))
 }
 
 func (c *Config) checkTimes() error {

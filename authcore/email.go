@@ -70,22 +70,15 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 			return nil, fmt.Errorf("making a flow secret: %w", err)
 		}
 	}
-	var full bool
+	var refusal *Refusal
 	err = s.update(ctx, func(tx *txn) error {
-		full = false
-		n, err := tx.CountTakes(store.KindFlow)
-		if err != nil {
-			return fmt.Errorf("counting flows: %w", err)
-		}
-		if full = n >= maxPending; full {
-			return nil
+		refusal, err = s.pendingBudget(tx, store.KindFlow, in.Browser.IP)
+		if refusal != nil || err != nil {
+			return err
 		}
 		return s.startEmail(tx, &in, string(addr), secretToken.Hash())
 	})
-	if err == nil && full {
-		err = &Refusal{Reason: RateLimited, RetryAfter: time.Minute}
-	}
-	if err != nil {
+	if err = orRefusal(err, refusal); err != nil {
 		return nil, err
 	}
 	if s.cfg.Mailed != nil {

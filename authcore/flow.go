@@ -210,8 +210,8 @@ type device struct {
 	Since time.Time `json:"since"`
 }
 
-// knownDevice reports whether the browser signed this user in before, under
-// the same epoch.
+// knownDevice reports whether the browser signed this user in before, and
+// nothing has signed the user out everywhere since.
 func knownDevice(tx store.Tx, t Token, u *store.User, now time.Time) (bool, error) {
 	if t == "" || u == nil {
 		return false, nil
@@ -221,7 +221,7 @@ func knownDevice(tx store.Tx, t Token, u *store.User, now time.Time) (bool, erro
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && d.Epoch == u.Epoch && now.Sub(d.Since) < deviceTTL, err
+	return err == nil && d.Epoch == u.DeviceEpoch && now.Sub(d.Since) < deviceTTL, err
 }
 
 // rememberDevice records the pair and answers the cookie to set.
@@ -233,7 +233,7 @@ func (s *Service) rememberDevice(tx *txn, u *store.User, t Token) (Token, error)
 		}
 	}
 	now := s.now()
-	err := tx.Put(store.KindDevice, deviceKey(t, u.ID), device{Epoch: u.Epoch, Since: now}, now.Add(deviceTTL))
+	err := tx.Put(store.KindDevice, deviceKey(t, u.ID), device{Epoch: u.DeviceEpoch, Since: now}, now.Add(deviceTTL))
 	if err != nil {
 		return "", fmt.Errorf("remembering the device: %w", err)
 	}

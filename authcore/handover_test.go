@@ -95,7 +95,7 @@ func TestTicket_ForeignTextIsRefused(t *testing.T) {
 
 func TestTicket_DiesWithItsRootSessionAndUser_SE5(t *testing.T) {
 	for name, end := range map[string]func(f *fixture, l *Live){
-		"signed out":            func(f *fixture, l *Live) { f.must(f.s.SignOut(f.ctx(), l, Client{})) },
+		"signed out":            func(f *fixture, l *Live) { f.must(f.s.SignOut(f.ctx(), Browser{Session: l})) },
 		"signed out everywhere": func(f *fixture, l *Live) { f.must(f.s.SignOutScope(f.ctx(), l, "all", Client{})) },
 		"revoked":               func(f *fixture, l *Live) { f.must(f.s.RevokeSession(f.ctx(), "cli", l.Session.ID)) },
 		"others signed out":     func(f *fixture, l *Live) { f.must(f.s.SignOutScope(f.ctx(), l, "others", Client{})) },
@@ -117,7 +117,7 @@ func TestTicket_DiesWithItsRootSessionAndUser_SE5(t *testing.T) {
 func TestTicket_NeedsALiveSession(t *testing.T) {
 	f := newFixture(t)
 	b, _ := f.signIn(alice)
-	f.must(f.s.SignOut(f.ctx(), b.Session, Client{}))
+	f.must(f.s.SignOut(f.ctx(), Browser{Session: b.Session}))
 	_, err := f.s.IssueTicket(f.ctx(), b.Session, &Return{Path: "/"}, f.app(appHost))
 	f.refused(err, Unauthenticated)
 }

@@ -37,6 +37,11 @@ type invite struct {
 // takes the only configured admin; where admins are configured others are
 // refused.
 func (s *Service) Invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
+	link, err := s.invite(ctx, actor, n, admin)
+	return link, s.audited(ctx, event{typ: evUserInvited, actor: actor}, err)
+}
+
+func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
 	if admin && n.Email == "" && len(s.cfg.Admins) == 1 {
 		n.Email = s.cfg.Admins[0]
 	}

@@ -109,7 +109,7 @@ func TestInvite_SessionThatEndedMeanwhileProvesNothing(t *testing.T) {
 	f.addUser(alice)
 	b := f.keySignIn(f.givePasskey(alice))
 	raw := f.invite(NewUser{Email: alice}, true)
-	f.must(f.s.SignOut(f.ctx(), b.Session, Client{}))
+	f.must(f.s.SignOut(f.ctx(), Browser{Session: b.Session}))
 	_, err := f.s.AcceptInvite(f.ctx(), raw, b)
 	f.refused(err, StepUpRequired)
 }

@@ -15,7 +15,9 @@ const (
 	// 800-63B-4 §3.2.2).
 	maxWrongCodes = 100
 	// mailsPerSource and mailsGlobal bound mail that strangers can cause, per
-	// hour (EC-4). An office behind one address stays far below the first.
+	// hour (EC-4); the first grows with the requests that one may send a minute.
+	// A browser that signed the user in before is no stranger, so an office
+	// behind one address does not run into either.
 	mailsPerSource = 60
 	mailsGlobal    = 5000
 	// resendAfter is how long a person waits before "send again" works.
@@ -43,9 +45,16 @@ const (
 	// maxPending bounds flows, and separately ceremonies, over all sources
 	// (DS-1). They live ten minutes at most, so this is sustained abuse.
 	maxPending = 100_000
+	// pendingPerSource bounds what one source begins of them in pendingWindow,
+	// so that filling maxPending takes hundreds of networks. It is a third of
+	// the requests that one may send by default, and grows with the configured
+	// ones. An office behind one address opens fewer sign-in pages.
+	pendingPerSource = 200
+	pendingWindow    = 10 * time.Minute
 	// maxReturnPath bounds the path kept through a sign-in (DESIGN §4.2).
 	maxReturnPath = 2048
-	// maxUserAgent and maxName cap what strangers write into records (LG-2).
+	// maxUserAgent and maxName cap what strangers write into records (LG-2);
+	// bytes, and characters where a person typed them.
 	maxUserAgent = 256
 	maxName      = 64
 	// flushEvery: last_seen is written in batches (DESIGN §5).

@@ -110,14 +110,11 @@ func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Br
 	}
 	c.Flow, c.BegunAt = b.Flow.Hash(), s.now()
 	started := map[string]string{purposeLogin: evLoginStarted, purposeStepUp: evLoginStarted, purposeRegister: evRegisterStarted}
-	var full bool
+	var refusal *Refusal
 	err = s.update(ctx, func(tx *txn) error {
-		n, err := tx.CountTakes(store.KindCeremony)
-		if err != nil {
-			return fmt.Errorf("counting ceremonies: %w", err)
-		}
-		if full = n >= maxPending; full {
-			return nil
+		refusal, err = s.pendingBudget(tx, store.KindCeremony, b.IP)
+		if refusal != nil || err != nil {
+			return err
 		}
 		if err := tx.Put(store.KindCeremony, id.Hash(), c, c.BegunAt.Add(ceremonyTTL)); err != nil {
 			return fmt.Errorf("storing a ceremony: %w", err)
@@ -127,10 +124,7 @@ func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Br
 		}
 		return tx.audit(event{typ: started[c.Purpose], ok: true, client: b.Client, subject: userID})
 	})
-	if err == nil && full {
-		err = &Refusal{Reason: RateLimited, RetryAfter: time.Minute}
-	}
-	if err != nil {
+	if err = orRefusal(err, refusal); err != nil {
 		return nil, err
 	}
 	return &Ceremony{ID: id, Options: options}, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -210,7 +211,8 @@ func (s *Service) failedRegistration(ctx context.Context, cause error, b Browser
 
 // RenamePasskey gives an own passkey another name.
 func (s *Service) RenamePasskey(ctx context.Context, l *Live, id []byte, name string, client Client) error {
-	if name = cleanName(name, ""); name == "" {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > maxName || capText(name, len(name)) != name {
 		return &Refusal{Reason: NameInvalid, Detail: "Give it a name of 1 to 64 characters."}
 	}
 	return s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
@@ -233,7 +235,7 @@ func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client 
 		if findPasskey(keys, id) == nil {
 			return refuse(NotFound), nil
 		}
-		if len(keys) == 1 && s.cfg.NoEmail {
+		if len(keys) == 1 && !s.cfg.MailWorks() {
 			return &Refusal{Reason: Conflict, Detail: "This is your only way in. Add another passkey first."}, nil
 		}
 		if _, err := tx.TakePasskey(id); err != nil {

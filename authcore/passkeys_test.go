@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,7 +105,7 @@ func TestStepUp_OfASessionThatEndedMeanwhileIsRefused(t *testing.T) {
 	b := f.keySignIn(k)
 	c, err := f.s.BeginStepUp(f.ctx(), b)
 	f.must(err)
-	f.must(f.s.SignOut(f.ctx(), b.Session, Client{}))
+	f.must(f.s.SignOut(f.ctx(), Browser{Session: b.Session}))
 	_, err = f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), b)
 	f.refused(err, Unauthenticated)
 
@@ -112,7 +113,7 @@ func TestStepUp_OfASessionThatEndedMeanwhileIsRefused(t *testing.T) {
 	_, err = f.s.StartEmail(f.ctx(), StartEmail{Browser: mailed, StepUp: true})
 	f.must(err)
 	m := f.lastMail()
-	f.must(f.s.SignOut(f.ctx(), mailed.Session, Client{}))
+	f.must(f.s.SignOut(f.ctx(), Browser{Session: mailed.Session}))
 	_, err = f.s.VerifyCode(f.ctx(), m.code, mailed)
 	f.refused(err, FlowExpired)
 	if len(f.audit(evLinkVerified)) != 2 {
@@ -280,8 +281,16 @@ func TestRemovePasskey_OwnOnlyAndNeverTheLastWayIn(t *testing.T) {
 	a := f.keySignIn(ka)
 	f.refused(f.s.RemovePasskey(f.ctx(), a.Session, kb.cred.ID, Client{}), NotFound)
 	f.refused(f.s.RenamePasskey(f.ctx(), a.Session, kb.cred.ID, "Mine now", Client{}), NotFound)
-	f.refused(f.s.RenamePasskey(f.ctx(), a.Session, ka.cred.ID, " \x00 ", Client{}), NameInvalid)
+	for _, name := range []string{"", " \x00 ", "a\x00b", "a\nb", "\xff", strings.Repeat("a", 65), strings.Repeat("鍵", 65)} {
+		f.refused(f.s.RenamePasskey(f.ctx(), a.Session, ka.cred.ID, name, Client{}), NameInvalid)
+	}
+	f.must(f.s.RenamePasskey(f.ctx(), a.Session, ka.cred.ID, " "+strings.Repeat("鍵", 64)+" ", Client{}))
+	if keys, _ := f.s.Passkeys(f.ctx(), a.Session.User); keys[0].Name != strings.Repeat("鍵", 64) {
+		t.Errorf("it is called %q", keys[0].Name)
+	}
 	f.reload(portalConfig(t, func(c *Config) { c.NoEmail = true }))
+	f.refused(f.s.RemovePasskey(f.ctx(), a.Session, ka.cred.ID, Client{}), Conflict)
+	f.reload(portalConfig(t, func(c *Config) { c.NoMailServer = true }))
 	f.refused(f.s.RemovePasskey(f.ctx(), a.Session, ka.cred.ID, Client{}), Conflict)
 	f.keySignIn(ka)
 	f.keySignIn(kb)

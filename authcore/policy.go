@@ -86,6 +86,12 @@ func compileMatchers(word string, lines []Line) ([]matcher, error) {
 			}
 			m.at = l.At
 			ms = append(ms, m)
+			if word == "deny" && m.kind == "user" && strings.Contains(m.value, "@") {
+				// Who is denied by the address stays denied when an admin gives
+				// them a short name. Allowing stays with the name: an address
+				// may be somebody else's by then.
+				ms = append(ms, matcher{kind: "email", value: m.value, at: l.At})
+			}
 		}
 	}
 	return ms, nil

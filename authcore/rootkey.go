@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -21,33 +22,27 @@ func (RootKey) String() string { return "[redacted]" }
 // GoString keeps it out of logs.
 func (RootKey) GoString() string { return "[redacted]" }
 
-// exampleSecrets are values of guides and samples; whoever deploys one shares
-// it with every reader (CR-3). Compared without letter case.
-var exampleSecrets = []string{
-	"change-me", "changeme", "your-secret", "your_secret", "your-super-secret", "secret-key", "replace-me", "replace_me",
-	"example", "placeholder", "insecure", "please-change", "at-least-32", "minimum-32", "jwt-secret", "jwt_secret", "0123456789",
-	"abcdefgh", "password",
-}
+// example matches what guides and samples write where a secret belongs; whoever
+// deploys one of those shares it with every reader (CR-3). No secret made at
+// random meets it but by a chance of one in millions.
+var example = regexp.MustCompile(`(?i)^(your|my)[-_ .]|^<|(change|replace)[-_ .]?(me|this)|please[-_ .]change|placeholder|insecure|` +
+	`example|secret[-_ ]?key|(super|your)[-_ ]?secret|jwt[-_ ]?secret|(min|minimum|least)[-_ ]32|password|0123456789|abcdefgh`)
 
 // RootKeyFromSecret derives the root key from a configured secret (JWT_SECRET)
-// of at least 32 bytes. Placeholders are refused.
+// of at least 32 bytes. Placeholders are refused; no error shows the secret.
 func RootKeyFromSecret(secret string) (RootKey, error) {
 	const hint = "; make one with: openssl rand -base64 48"
-	if len(secret) < 32 {
-		return RootKey{}, fmt.Errorf("the root key (JWT_SECRET) has %d bytes and needs at least 32%s", len(secret), hint)
-	}
-	low := lowerASCII(secret)
-	for _, ex := range exampleSecrets {
-		if strings.Contains(low, ex) {
-			return RootKey{}, errors.New("the root key (JWT_SECRET) is an example value that others know" + hint)
-		}
-	}
 	distinct := map[byte]bool{}
 	for i := range len(secret) {
 		distinct[secret[i]] = true
 	}
-	if len(distinct) < 10 {
-		return RootKey{}, errors.New("the root key (JWT_SECRET) repeats a few characters" + hint)
+	switch {
+	case example.MatchString(secret):
+		return RootKey{}, errors.New("this secret is an example that everybody can read" + hint)
+	case len(secret) < 32:
+		return RootKey{}, fmt.Errorf("the secret has %d bytes and must have 32 or more%s", len(secret), hint)
+	case len(distinct) < 10:
+		return RootKey{}, errors.New("the secret repeats a few characters" + hint)
 	}
 	return sha256.Sum256([]byte("passwordless-auth root key v1\x00" + secret)), nil
 }
@@ -95,10 +90,15 @@ func createRootKey(path string, rand io.Reader) (RootKey, error) {
 	if err != nil {
 		return key, fmt.Errorf("making the root key: %w", err)
 	}
-	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+	switch err := os.Link(f.Name(), path); {
+	case errors.Is(err, fs.ErrExist):
 		return LoadRootKey(path, rand)
-	} else if err != nil {
-		return key, fmt.Errorf("making the root key: %w", err)
+	case err != nil:
+		// Some network and desktop volumes have no hard links. Whoever is here
+		// holds the lock of the database beside the key, so nobody is overtaken.
+		if err := os.Rename(f.Name(), path); err != nil {
+			return key, fmt.Errorf("making the root key: %w", err)
+		}
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return key, fmt.Errorf("making the root key: %w", err)

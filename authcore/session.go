@@ -236,6 +236,7 @@ func (s *Service) endSession(tx *txn, sess *store.Session, client Client, actor,
 // its children survive. The user is stored.
 func (s *Service) endAll(tx *txn, u *store.User, keep *store.Session, client Client, actor, why string) error {
 	u.Epoch++
+	u.DeviceEpoch++
 	tx.users = append(tx.users, u.ID)
 	all, err := tx.SessionsOf(u.ID)
 	if err != nil {
@@ -280,14 +281,27 @@ func (s *Service) rotate(tx *txn, sess *store.Session) (Token, error) {
 	return token, tx.PutSession(sess)
 }
 
-// SignOut ends the browser's root session and its children.
-func (s *Service) SignOut(ctx context.Context, l *Live, client Client) error {
+// SignOut ends the browser's root session, its children, and the sign-in by
+// mail that this browser may have begun meanwhile (SE-4).
+func (s *Service) SignOut(ctx context.Context, b Browser) error {
+	if err := b.signedIn(); err != nil {
+		return err
+	}
 	return s.update(ctx, func(tx *txn) error {
-		if err := s.endSession(tx, l.Session, client, l.User.ID, "signed out"); err != nil {
-			return err
+		if b.Flow != "" {
+			if err := dropFlow(tx, b.Flow.Hash()); err != nil {
+				return err
+			}
 		}
-		return tx.audit(event{typ: evLoggedOut, ok: true, client: client, subject: l.User.ID})
+		return s.signOut(tx, b.Session, b.Client)
 	})
+}
+
+func (s *Service) signOut(tx *txn, l *Live, client Client) error {
+	if err := s.endSession(tx, l.Session, client, l.User.ID, "signed out"); err != nil {
+		return err
+	}
+	return tx.audit(event{typ: evLoggedOut, ok: true, client: client, subject: l.User.ID})
 }
 
 // SignOutApp ends the app session that a request to an app host carries.
@@ -315,7 +329,7 @@ func (s *Service) SignOutApp(ctx context.Context, d *Decision, client Client) er
 func (s *Service) SignOutScope(ctx context.Context, l *Live, scope string, client Client) error {
 	switch scope {
 	case "this":
-		return s.SignOut(ctx, l, client)
+		return s.update(ctx, func(tx *txn) error { return s.signOut(tx, l, client) })
 	case "others", "all":
 	default:
 		return refuse(NotFound)

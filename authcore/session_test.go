@@ -80,7 +80,7 @@ func (f *fixture) sessions(addr string) (list []*store.Session) {
 
 func TestSession_EndsAtOnceWithItsRoot_SE4(t *testing.T) {
 	for name, end := range map[string]func(f *fixture, b Browser) error{
-		"sign out":   func(f *fixture, b Browser) error { return f.s.SignOut(f.ctx(), b.Session, Client{}) },
+		"sign out":   func(f *fixture, b Browser) error { return f.s.SignOut(f.ctx(), Browser{Session: b.Session}) },
 		"everywhere": func(f *fixture, b Browser) error { return f.s.SignOutScope(f.ctx(), b.Session, "all", Client{}) },
 		"by its owner": func(f *fixture, b Browser) error {
 			return f.s.RevokeDevice(f.ctx(), b.Session.User, b.Session.Session.ID, Client{})
@@ -116,6 +116,25 @@ func TestSession_EndsAtOnceWithItsRoot_SE4(t *testing.T) {
 	}
 }
 
+// A browser that signs out leaves nothing behind that signs it in again.
+func TestSession_SignOutEndsWhatTheBrowserHadBegun_SE4(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	b, _ := f.signIn(alice)
+	m := f.start(alice, b)
+	elsewhere := f.newBrowser()
+	other := f.start(alice, elsewhere)
+	f.must(f.s.SignOut(f.ctx(), b))
+	b.Session = nil
+	_, err := f.s.VerifyCode(f.ctx(), m.code, b)
+	f.refused(err, FlowExpired)
+	_, err = f.s.RedeemLink(f.ctx(), m.link, b)
+	f.refused(err, LinkInvalid)
+	_, err = f.s.VerifyCode(f.ctx(), other.code, elsewhere)
+	f.must(err) // another browser's sign-in is its own
+	f.refused(f.s.SignOut(f.ctx(), b), Unauthenticated)
+}
+
 func TestSession_SignOutFindsASessionThatWasRotatedMeanwhile(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
@@ -125,7 +144,7 @@ func TestSession_SignOutFindsASessionThatWasRotatedMeanwhile(t *testing.T) {
 	f.must(err)
 	token, err := f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), b)
 	f.must(err)
-	f.must(f.s.SignOut(f.ctx(), b.Session, Client{})) // b.Session is from before
+	f.must(f.s.SignOut(f.ctx(), Browser{Session: b.Session})) // b.Session is from before
 	if f.live(token) != nil {
 		t.Error("the session signed out under its old token lives on under the new")
 	}

@@ -76,7 +76,7 @@ func TestStory_ClosuresThatRunTwiceChangeNothing(t *testing.T) {
 // lose the answer to a commit that happened.
 func TestChange_CommittedThoughAnErrorWasReportedLeavesTheCache(t *testing.T) {
 	for name, change := range map[string]func(f *fixture, b Browser) error{
-		"sign out":  func(f *fixture, b Browser) error { return f.s.SignOut(f.ctx(), b.Session, Client{}) },
+		"sign out":  func(f *fixture, b Browser) error { return f.s.SignOut(f.ctx(), Browser{Session: b.Session}) },
 		"everyone":  func(f *fixture, b Browser) error { return f.s.SignOutScope(f.ctx(), b.Session, "all", Client{}) },
 		"disabled":  func(f *fixture, _ Browser) error { return f.s.DisableUser(f.ctx(), "cli", alice) },
 		"deleted":   func(f *fixture, _ Browser) error { return f.s.DeleteUser(f.ctx(), "cli", alice) },

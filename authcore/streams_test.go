@@ -29,7 +29,7 @@ func (f *fixture) watch(host, path string, token Token) *watched {
 
 func TestStream_IsCutBeforeTheChangeIsAnswered(t *testing.T) {
 	for name, end := range map[string]func(f *fixture, b Browser) error{
-		"sign out":       func(f *fixture, b Browser) error { return f.s.SignOut(f.ctx(), b.Session, Client{}) },
+		"sign out":       func(f *fixture, b Browser) error { return f.s.SignOut(f.ctx(), Browser{Session: b.Session}) },
 		"by an operator": func(f *fixture, b Browser) error { return f.s.RevokeSession(f.ctx(), "cli", b.Session.Session.ID) },
 		"disabled":       func(f *fixture, _ Browser) error { return f.s.DisableUser(f.ctx(), "cli", alice) },
 		"deleted":        func(f *fixture, _ Browser) error { return f.s.DeleteUser(f.ctx(), "cli", alice) },
@@ -122,7 +122,7 @@ func TestStream_OfASessionThatEndedSinceTheCheckDoesNotStart(t *testing.T) {
 	b, _ := f.signIn(alice)
 	r := Request{Host: appHost, Path: "/", Here: "/", Cookies: f.cookies(f.app(appHost).Origin, f.handOver(b.Session, appHost))}
 	d := f.s.Check(f.ctx(), &r)
-	f.must(f.s.SignOut(f.ctx(), b.Session, Client{}))
+	f.must(f.s.SignOut(f.ctx(), Browser{Session: b.Session}))
 	if _, ok := f.s.Watch(f.ctx(), r, &d, func() {}); ok {
 		t.Error("the stream starts")
 	}

@@ -2,6 +2,8 @@ package authcore
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/ratelimit"
@@ -9,41 +11,74 @@ import (
 )
 
 // mailBudget charges one mail on every axis (EC-4, RL-2) and reports whether
-// all allow it. It is charged for unknown addresses too, and for a browser
-// that signed this user in before it is a budget of its own, so that strangers
-// cannot use up the owner's (RL-5).
+// all allow it. It is charged for unknown addresses too. A browser that signed
+// this user in before has a budget of its own and is charged on nothing else,
+// so that strangers cannot use up the owner's (RL-5).
 func (s *Service) mailBudget(tx *txn, addr string, u *store.User, b Browser) (bool, error) {
 	now := s.now()
 	known, err := knownDevice(tx, b.Device, u, now)
 	if err != nil {
 		return false, fmt.Errorf("recognising the device: %w", err)
 	}
-	subject := "mail/address/" + addr
 	if known {
-		subject = "mail/known/" + addr
+		_, within, err := charge(tx, "mail/known/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer)
+		return within, err
 	}
-	within := true
-	charge := func(name string, limit int, window time.Duration) error {
-		c, err := tx.AddCounter(name, 1, now, window)
-		if err != nil {
-			return fmt.Errorf("counting mails: %w", err)
-		}
-		within = within && c.Count <= limit
-		return nil
-	}
-	if err := charge(subject, s.cfg.MailsPerAddress, s.cfg.MailsPer); err != nil {
+	_, within, err := charge(tx, "mail/address/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer)
+	if err != nil {
 		return false, err
 	}
-	limit := mailsPerSource
-	for _, source := range ratelimit.ClientKeys(b.IP) {
-		if err := charge("mail/source/"+source, limit, time.Hour); err != nil {
-			return false, err
+	_, fits, err := chargeSource(tx, "mail/source/", b.IP, max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
+	if err != nil || !within || !fits {
+		return false, err // what is refused costs the others nothing
+	}
+	_, within, err = charge(tx, "mail/all", mailsGlobal, now, time.Hour)
+	return within, err
+}
+
+// pendingBudget charges one flow or ceremony to its source, and refuses it
+// where the source or everybody together has begun too many (DS-1).
+func (s *Service) pendingBudget(tx *txn, kind store.Kind, ip netip.Addr) (*Refusal, error) {
+	n, err := tx.CountTakes(kind)
+	if err != nil {
+		return nil, fmt.Errorf("counting what is pending: %w", err)
+	}
+	if n >= maxPending {
+		return &Refusal{Reason: RateLimited, RetryAfter: time.Minute}, nil
+	}
+	now := s.now()
+	limit := max(pendingPerSource, s.cfg.requestsIn(pendingWindow)/3)
+	reset, within, err := chargeSource(tx, "pending/"+string(kind)+"/", ip, limit, now, pendingWindow)
+	if err != nil || within {
+		return nil, err
+	}
+	return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(now)}, nil
+}
+
+// charge adds one to a counter and reports whether that was within its limit,
+// and when it starts anew.
+func charge(tx *txn, name string, limit int, now time.Time, window time.Duration) (reset time.Time, within bool, err error) {
+	c, err := tx.AddCounter(name, 1, now, window)
+	if err != nil {
+		return reset, false, fmt.Errorf("counting %s: %w", name[:strings.IndexByte(name, '/')], err)
+	}
+	return c.Reset, c.Count <= limit, nil
+}
+
+// chargeSource charges a client's address and the wider networks that it is
+// part of, each of which has room for more.
+func chargeSource(tx *txn, prefix string, ip netip.Addr, limit int, now time.Time, window time.Duration) (reset time.Time, within bool, err error) {
+	within = true
+	for _, source := range ratelimit.ClientKeys(ip) {
+		r, fits, err := charge(tx, prefix+source, limit, now, window)
+		if err != nil {
+			return reset, false, err
 		}
+		if !fits && r.After(reset) {
+			reset = r
+		}
+		within = within && fits
 		limit *= ratelimit.WiderFactor
 	}
-	if !within || known {
-		return within, nil // what is refused costs the others nothing, and strangers cost the known nothing
-	}
-	err = charge("mail/all", mailsGlobal, time.Hour)
-	return within, err
+	return reset, within, nil
 }

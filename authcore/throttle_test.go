@@ -193,6 +193,24 @@ func TestMailBudget_PerSourceAndItsNetwork_RL1(t *testing.T) {
 	}
 }
 
+// An office behind one address: strangers there share a budget, and who signed
+// in before is not held back by it.
+func TestMailBudget_KnownBrowsersDoNotShareTheirSources(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	owner, _ := f.signIn(alice)
+	owner.Session = nil
+	for i := range mailsPerSource {
+		f.mailed(fmt.Sprintf("user%d@example.com", i), f.newBrowser())
+	}
+	if f.mailed(bob, f.newBrowser()) {
+		t.Error("the source is not used up")
+	}
+	if !f.mailed(alice, owner) {
+		t.Error("a known browser at that source gets no mail")
+	}
+}
+
 func TestMailBudget_SurvivesARestart_RL3(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
@@ -222,6 +240,37 @@ func TestAllowRequest_BothWindowsHold(t *testing.T) {
 	f.clock.advance(f.s.cfg.BurstPer + time.Second)
 	if _, ok := f.s.AllowRequest(f.ctx(), ip); !ok {
 		t.Error("after the burst window the client is refused")
+	}
+}
+
+// One source fills a small part of what may be pending over all of them.
+func TestPending_IsBoundedPerSource_DS1(t *testing.T) {
+	f := newFixture(t)
+	stranger, owner := f.newBrowser(), f.newBrowser()
+	stranger.IP = netip.MustParseAddr("2001:db8:1:2::3")
+	for kind, begin := range map[string]func(b Browser) error{
+		"flows": func(b Browser) error {
+			_, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Browser: b})
+			return err
+		},
+		"ceremonies": func(b Browser) error { _, err := f.s.BeginPasskey(f.ctx(), b); return err },
+	} {
+		for range pendingPerSource {
+			f.must(begin(stranger))
+		}
+		stranger.IP = netip.MustParseAddr("2001:db8:1:2::4") // the same subscriber
+		if r := f.refused(begin(stranger), RateLimited); r.RetryAfter <= 0 || r.RetryAfter > pendingWindow {
+			t.Errorf("%s: come back in %v", kind, r.RetryAfter)
+		}
+		f.must(begin(owner))
+	}
+	f.clock.advance(pendingWindow)
+	_, err := f.s.BeginPasskey(f.ctx(), stranger)
+	f.must(err)
+	f.reload(portalConfig(t, func(c *Config) { c.Requests = 6000 })) // who lets more in has room for more
+	for range 2 * pendingPerSource {
+		_, err := f.s.BeginPasskey(f.ctx(), stranger)
+		f.must(err)
 	}
 }
 

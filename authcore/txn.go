@@ -103,6 +103,23 @@ type event struct {
 	details map[string]string
 }
 
+// of is the event, done to a subject.
+func (e event) of(subject string) event {
+	e.ok, e.subject = true, subject
+	return e
+}
+
+// audited writes the line of an operator's act that was refused, whose
+// transaction is rolled back (AD-6), and answers err.
+func (s *Service) audited(ctx context.Context, e event, err error) error {
+	r, ok := AsRefusal(err)
+	if !ok {
+		return err
+	}
+	e.details = map[string]string{"why": string(r.Reason)}
+	return errors.Join(s.update(ctx, func(tx *txn) error { return tx.audit(e) }), err)
+}
+
 func (t *txn) audit(e event) error {
 	now := t.s.now()
 	id, err := secret.TimeID(t.s.rt.rand, now)

@@ -91,13 +91,14 @@ func (s *Service) registerByFlow(tx *txn, f *flow, client Client) (*store.User, 
 
 // AddUser creates a user on behalf of an operator.
 func (s *Service) AddUser(ctx context.Context, actor string, n NewUser) (*store.User, error) {
-	addr, err := n.check()
-	if err != nil {
-		return nil, err
-	}
 	var u *store.User
-	err = s.update(ctx, func(tx *txn) error {
+	done := event{typ: evUserRegistered, actor: actor}
+	err := s.update(ctx, func(tx *txn) error {
 		u = nil
+		addr, err := n.check()
+		if err != nil {
+			return err
+		}
 		if _, err := tx.UserByEmail(string(addr)); err == nil {
 			return &Refusal{Reason: Conflict, Detail: "There is a user with that address already."}
 		} else if !errors.Is(err, store.ErrNotFound) {
@@ -106,9 +107,9 @@ func (s *Service) AddUser(ctx context.Context, actor string, n NewUser) (*store.
 		if u, err = s.createUser(tx, n, addr); err != nil {
 			return err
 		}
-		return tx.audit(event{typ: evUserRegistered, ok: true, actor: actor, subject: u.ID})
+		return tx.audit(done.of(u.ID))
 	})
-	return u, err
+	return u, s.audited(ctx, done, err)
 }
 
 // FindUser finds a user by e-mail address, user name or id.
@@ -141,17 +142,21 @@ func (s *Service) ListUsers(ctx context.Context, after string, limit int) (users
 
 // changeUser finds a user, lets fn change it and stores it with an audit line.
 func (s *Service) changeUser(ctx context.Context, actor, who, typ string, fn func(*txn, *store.User) error) error {
-	return s.update(ctx, func(tx *txn) error {
+	done := event{typ: typ, actor: actor}
+	err := s.update(ctx, func(tx *txn) error {
+		done.subject = ""
 		u, err := findUser(tx, who)
 		if err != nil {
 			return err
 		}
+		done.subject = u.ID
 		tx.users = append(tx.users, u.ID)
 		if err := fn(tx, u); err != nil {
 			return err
 		}
-		return tx.audit(event{typ: typ, ok: true, actor: actor, subject: u.ID})
+		return tx.audit(done.of(u.ID))
 	})
+	return s.audited(ctx, done, err)
 }
 
 // DisableUser ends everything the user has (SE-5).
@@ -193,10 +198,10 @@ func (s *Service) DeleteUser(ctx context.Context, actor, who string) error {
 
 // NameUser gives a user the short name that upstreams will see, once.
 func (s *Service) NameUser(ctx context.Context, actor, who, name string) error {
-	if !ValidName(name) {
-		return &Refusal{Reason: NameInvalid, Detail: "A user name has 1 to 64 of a-z 0-9 . _ - and nothing else."}
-	}
 	return s.changeUser(ctx, actor, who, evUserChanged, func(tx *txn, u *store.User) error {
+		if !ValidName(name) {
+			return &Refusal{Reason: NameInvalid, Detail: "A user name has 1 to 64 of a-z 0-9 . _ - and nothing else."}
+		}
 		if u.Named {
 			return &Refusal{Reason: Conflict, Detail: "The user has a name already; names do not change."}
 		}
@@ -212,12 +217,12 @@ func (s *Service) NameUser(ctx context.Context, actor, who, name string) error {
 
 // SetGroups replaces the user's groups; guards see it at once.
 func (s *Service) SetGroups(ctx context.Context, actor, who string, groups []string) error {
-	for _, g := range groups {
-		if !ValidGroup(g) {
-			return &Refusal{Reason: NameInvalid, Detail: "A group has 1 to 64 of a-z 0-9 . _ - and nothing else."}
-		}
-	}
 	return s.changeUser(ctx, actor, who, evUserChanged, func(tx *txn, u *store.User) error {
+		for _, g := range groups {
+			if !ValidGroup(g) {
+				return &Refusal{Reason: NameInvalid, Detail: "A group has 1 to 64 of a-z 0-9 . _ - and nothing else."}
+			}
+		}
 		u.Groups = slices.Compact(slices.Sorted(slices.Values(groups)))
 		return tx.PutUser(u)
 	})
@@ -247,7 +252,7 @@ func (s *Service) keepAnAdmin(tx *txn, u *store.User) error {
 
 // RevokeSession ends a session by its public id on behalf of an operator.
 func (s *Service) RevokeSession(ctx context.Context, actor, id string) error {
-	return s.update(ctx, func(tx *txn) error {
+	err := s.update(ctx, func(tx *txn) error {
 		sess, err := tx.SessionByID(id)
 		if errors.Is(err, store.ErrNotFound) {
 			return &Refusal{Reason: NotFound, Detail: "There is no such session."}
@@ -257,4 +262,5 @@ func (s *Service) RevokeSession(ctx context.Context, actor, id string) error {
 		}
 		return s.endSession(tx, sess, Client{}, actor, "revoked by an operator")
 	})
+	return s.audited(ctx, event{typ: evSessionRevoked, actor: actor}, err)
 }

@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 func TestUsers_BadEntriesAreRefusedAndNothingIsStored(t *testing.T) {
 	f := newFixture(t)
-	before := f.updates.Load()
+	carol := f.addUser("carol@example.com", "staff")
 	for name, c := range map[string]struct {
 		n    NewUser
 		want Reason
@@ -28,10 +29,43 @@ func TestUsers_BadEntriesAreRefusedAndNothingIsStored(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	f.refused(f.s.SetGroups(f.ctx(), "cli", alice, []string{"A"}), NameInvalid)
-	f.refused(f.s.NameUser(f.ctx(), "cli", alice, "a b"), NameInvalid)
-	if f.updates.Load() != before {
-		t.Error("a bad entry wrote to the store")
+	f.refused(f.s.SetGroups(f.ctx(), "cli", carol.Email, []string{"A"}), NameInvalid)
+	f.refused(f.s.NameUser(f.ctx(), "cli", carol.Email, "a b"), NameInvalid)
+	users, err := f.s.ListUsers(f.ctx(), "", 10)
+	f.must(err)
+	if len(users) != 1 || !reflect.DeepEqual(users[0], carol) {
+		t.Errorf("stored are %+v", users)
+	}
+}
+
+// AD-6: what an operator was refused is in the log as well, and nothing else of
+// it happened.
+func TestUsers_RefusedActsAreAudited_AD6(t *testing.T) {
+	f := newFixture(t)
+	f.makeAdmin(f.addUser(alice).Email)
+	for typ, act := range map[string]func() error{
+		evUserRegistered: func() error { _, err := f.s.AddUser(f.ctx(), "cli", NewUser{Email: alice}); return err },
+		evUserDisabled:   func() error { return f.s.DisableUser(f.ctx(), "cli", alice) },
+		evUserDeleted:    func() error { return f.s.DeleteUser(f.ctx(), "cli", alice) },
+		evUserEnabled:    func() error { return f.s.EnableUser(f.ctx(), "cli", bob) },
+		evUserChanged:    func() error { return f.s.NameUser(f.ctx(), "cli", alice, "A") },
+		evLoggedOut:      func() error { return f.s.SignOutUser(f.ctx(), "cli", bob) },
+		evSessionRevoked: func() error { return f.s.RevokeSession(f.ctx(), "cli", "nothing") },
+		evUserInvited:    func() error { _, err := f.s.Invite(f.ctx(), "cli", NewUser{Email: "x"}, false); return err },
+	} {
+		before := len(f.audit(typ))
+		r, ok := AsRefusal(act())
+		if !ok {
+			t.Fatalf("%s is not refused", typ)
+		}
+		lines := f.audit(typ)
+		if len(lines) != before+1 {
+			t.Errorf("%s: %d lines more", typ, len(lines)-before)
+			continue
+		}
+		if a := lines[0]; a.Success || a.Actor != "cli" || a.Details["why"] != string(r.Reason) {
+			t.Errorf("%s: the audit log has %+v", typ, a)
+		}
 	}
 }
 
@@ -147,7 +181,7 @@ func TestUsers_OperatorRevokesASession(t *testing.T) {
 	if f.live(got.Token) != nil {
 		t.Error("the session is good")
 	}
-	if a := f.audit(evSessionRevoked); len(a) != 1 || a[0].Actor != "cli" || a[0].Subject != got.User.ID {
+	if a := f.audit(evSessionRevoked); len(a) != 2 || a[1].Success || !a[0].Success || a[0].Actor != "cli" || a[0].Subject != got.User.ID {
 		t.Errorf("the audit log has %+v", a)
 	}
 }

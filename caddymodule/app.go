@@ -52,7 +52,8 @@ type App struct {
 	RPName string `json:"rp_name,omitempty"`
 
 	// SMTP is the mail server. Default: none; then no codes and links can be
-	// mailed, and only passkeys and invitations open the door.
+	// mailed, only passkeys and invitations open the door, and the sign-in page
+	// says so.
 	SMTP SMTP `json:"smtp,omitzero"`
 
 	// Registration says who may make an account by signing in.
@@ -92,8 +93,7 @@ type App struct {
 	Brand Brand `json:"brand,omitzero"`
 
 	// MetricsAllow are the addresses (10.1.2.3) and networks (10.0.0.0/8) that
-	// may read /metrics, /health and /readiness. Default: loopback and private
-	// networks. Wider ranges show everybody how many people sign in.
+	// may read /health and /readiness. Default: loopback and private networks.
 	MetricsAllow []string `json:"metrics_allow,omitempty"`
 
 	// Demo says that this is the demo of the passwordless-auth command, which

@@ -180,7 +180,7 @@ func TestValidate_RefusesTheSameInJSON(t *testing.T) {
 		"unknown word":        {`{"redis":"x"}`, `{}`, `unknown field "redis"`},
 		"unknown rule":        {`{}`, `{"require":["passkey"]}`, `unknown field "require"`},
 		"literal secret":      {`{"root_key":"hunter2"}`, `{}`, "root_key: a secret must not stand in the configuration"},
-		"short secret":        {`{"root_key":"{env.TEST_SHORT}"}`, `{}`, "root_key: the root key (JWT_SECRET) has 5 bytes and needs at least 32"},
+		"short secret":        {`{"root_key":"{env.TEST_SHORT}"}`, `{}`, "root_key: the secret has 5 bytes and must have 32 or more"},
 		"missing secret file": {`{"root_key":"{file./nowhere}"}`, `{}`, "root_key: "},
 		"postgres":            {`{"database":"postgres://db/auth"}`, `{}`, "PostgreSQL storage comes with a later version"},
 		"portal":              {`{"portal":"http://auth.example.com"}`, `{}`, "portal: "},

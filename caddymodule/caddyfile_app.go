@@ -26,7 +26,7 @@ const laterOptions later = "redis proxy app webhook backup admin_allow"
 //	    email_after_passkey allow | off
 //	    link_ttl            <time, at most 10m>
 //	    session             { … }
-//	    client              <name> <title> [<origin>…]
+//	    client              <name> <title> [<origin>…] { … }
 //	    api                 { … }
 //	    limits              { … }
 //	    brand               { … }
@@ -141,7 +141,9 @@ func (s *Session) words() words {
 
 // parseClient reads one API client. Syntax:
 //
-//	client <name> <title> [<origin>…]
+//	client <name> <title> [<origin>…] {
+//	    audience <text>
+//	}
 func (a *App) parseClient(d *caddyfile.Dispenser) error {
 	var c Client
 	if !d.Args(&c.Name, &c.Title) {
@@ -149,7 +151,7 @@ func (a *App) parseClient(d *caddyfile.Dispenser) error {
 	}
 	c.Origins = d.RemainingArgs()
 	a.Clients = append(a.Clients, c)
-	return nil
+	return parseBlock(d, words{"audience": text(&a.Clients[len(a.Clients)-1].Audience)}, "", a.checkClients)
 }
 
 // parse reads the lifetimes of API tokens. Syntax:

@@ -282,6 +282,9 @@ func (a *App) checkClients() error {
 		if slices.ContainsFunc(a.Clients[:i], func(other Client) bool { return other.Name == c.Name }) {
 			return fmt.Errorf("client: %q stands twice", c.Name)
 		}
+		if len(c.Audience) > 256 || strings.ContainsFunc(c.Audience, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("client %s: the audience must have at most 256 visible ASCII characters, such as https://api.example.com", c.Name)
+		}
 		for _, o := range c.Origins {
 			if _, err := parseOrigin(o); err != nil {
 				return fmt.Errorf("client %s: %w", c.Name, err) // CS-2: exact origins only

@@ -28,9 +28,9 @@ type SMTP struct {
 
 // Registration says who may make an account.
 type Registration struct {
-	// Mode is "closed" (who was added or invited on the host), "invite" (also
-	// whom a signed-in admin invites) or "open" (whoever can read mail at an
-	// address). Default: closed.
+	// Mode is "closed" (who was added or invited on the host), "invite" (the
+	// same as long as invitations are made on the host only) or "open" (whoever
+	// can read mail at an address). Default: closed.
 	Mode string `json:"mode,omitempty"`
 
 	// Domains limits open registration to addresses of these domains, each
@@ -65,6 +65,11 @@ type Client struct {
 	// Origins are the web origins whose scripts may read our answers (CORS),
 	// compared exactly. Default: none, for programs that are not web pages.
 	Origins []string `json:"origins,omitempty"`
+
+	// Audience is what its access tokens are for: the aud that a resource
+	// server checks, such as https://api.example.com. Default: the portal's
+	// origin.
+	Audience string `json:"audience,omitempty"`
 }
 
 // API holds the lifetimes of the API's tokens.

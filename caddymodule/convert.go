@@ -24,6 +24,7 @@ func (a *App) coreConfig(hosts []boundHost) (authcore.Config, error) {
 		Admins:            a.Admins,
 		NoPasskey:         len(a.Methods) > 0 && !slices.Contains(a.Methods, "passkey"),
 		NoEmail:           len(a.Methods) > 0 && !slices.Contains(a.Methods, "email"),
+		NoMailServer:      a.SMTP == (SMTP{}),
 		EmailAfterPasskey: a.EmailAfterPasskey,
 		SessionIdle:       time.Duration(a.Session.Idle), SessionAbsolute: time.Duration(a.Session.Absolute), SessionsPerUser: a.Session.PerUser,
 		AccessTTL: time.Duration(a.API.AccessTTL), RefreshTTL: time.Duration(a.API.RefreshTTL), LinkTTL: time.Duration(a.LinkTTL),
@@ -38,7 +39,7 @@ func (a *App) coreConfig(hosts []boundHost) (authcore.Config, error) {
 		}
 	}
 	for _, client := range a.Clients {
-		c.Clients = append(c.Clients, authcore.APIClient{ID: client.Name, Title: client.Title, Origins: client.Origins})
+		c.Clients = append(c.Clients, authcore.APIClient{ID: client.Name, Title: client.Title, Origins: client.Origins, Audience: client.Audience})
 	}
 	for _, h := range hosts {
 		app := authcore.App{Policy: h.Guards[0].policy}

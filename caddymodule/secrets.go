@@ -48,6 +48,13 @@ func checkSecret(word, value string) error {
 	return nil
 }
 
+// CheckRootKey refuses a secret that is too short to be a root key, or known to
+// others (CR-3). The error says how to make one and does not show the secret.
+func CheckRootKey(s string) error {
+	_, err := authcore.RootKeyFromSecret(s)
+	return err
+}
+
 func (a *App) resolveSecrets(repl *caddy.Replacer) (secrets, error) {
 	var s secrets
 	var err error
@@ -55,7 +62,7 @@ func (a *App) resolveSecrets(repl *caddy.Replacer) (secrets, error) {
 		return s, err
 	}
 	if s.rootKey != (secret{}) {
-		if _, err := authcore.RootKeyFromSecret(s.rootKey.reveal()); err != nil { // CR-3
+		if err := CheckRootKey(s.rootKey.reveal()); err != nil {
 			return s, fmt.Errorf("root_key: %w", err)
 		}
 	}

@@ -51,6 +51,7 @@ type User struct {
 	VerifiedAt  time.Time `json:"verified_at,omitzero"`   // first proof of the address; before it no credential, session or token exists (EM-7)
 	NotNowUntil time.Time `json:"not_now_until,omitzero"` // the offer of a passkey rests until then
 	WrongCodes  int       `json:"wrong_codes,omitempty"`  // wrong e-mail codes in a row, over all flows (EC-3)
+	DeviceEpoch uint64    `json:"device_epoch,omitempty"` // browsers remembered under an older one are strangers
 }
 
 // Passkey is a WebAuthn credential.

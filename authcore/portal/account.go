@@ -49,11 +49,12 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 		Page: p, Name: u.DisplayName, Groups: u.Groups,
 		Signal: passkeySignal{RPID: h.svc.Config().RPID, UserHandle: base64.RawURLEncoding.EncodeToString(u.Handle)},
 	}
+	c := h.svc.Config()
 	for _, k := range keys {
 		id := base64.RawURLEncoding.EncodeToString(k.ID)
 		page.Passkeys = append(page.Passkeys, accountPasskey{
 			ID: id, Name: k.Name, Created: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
-			Last: len(keys) == 1 && h.svc.Config().NoEmail,
+			Last: len(keys) == 1 && !c.MailWorks(),
 		})
 		page.Signal.Credentials = append(page.Signal.Credentials, id)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/descope/virtualwebauthn"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
 // authenticator makes and uses one passkey.
@@ -272,4 +274,26 @@ func TestInvite_ToAnAccountWithAPasskeyNeedsIt(t *testing.T) {
 	b.fetch(b.load(where), "/invite", mailed{secret}).want(t, 403, "Sign in here with that passkey")
 	b.next(k.prove(b, b.load(portalURL+"/login"), "/login/passkey"))
 	b.next(b.fetch(b.load(where), "/invite", mailed{secret})).want(t, 200, "Your account")
+}
+
+func TestInvite_ToAnAccountThatWasSignedOutSinceNeedsAFreshSignIn_SE5(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	b.signIn(ada, portalURL+"/")
+	where, secret, _ := strings.Cut(s.invite(ada), "#")
+	s.must(s.svc.SignOutUser(t.Context(), "cli", ada))
+	b.fetch(b.load(where), "/invite", mailed{secret}).want(t, 403, "Sign in by e-mail, then open it again")
+	b.signIn(ada, portalURL+"/")
+	b.fetch(b.load(where), "/invite", mailed{secret}).want(t, 200, "next")
+}
+
+// Where no mail server is configured the page asks nobody for an address, and
+// says what to do instead.
+func TestLogin_WithoutAMailServerSaysSo(t *testing.T) {
+	s := newSite(t, func(c *authcore.Config) { c.NoMailServer = true })
+	page := s.browser().load(portalURL+"/login").want(t, 200, "cannot send mail yet")
+	page.want(t, 200, "ask whoever runs it for an invitation")
+	if strings.Contains(page.body, `name="email"`) {
+		t.Error("it asks for an address")
+	}
 }

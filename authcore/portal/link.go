@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
@@ -144,9 +145,12 @@ func (h *Handler) postInvite(w http.ResponseWriter, r *http.Request) error {
 	}
 	done, err := h.svc.AcceptInvite(r.Context(), m.Token, b)
 	if ref, ok := authcore.AsRefusal(err); ok && ref.Reason == authcore.StepUpRequired {
+		detail := "This address has an account already, which was signed out everywhere since the invitation was made. Sign in by e-mail, then open it again."
+		if slices.Contains(ref.Methods, authcore.AMRPasskey) {
+			detail = "This address has an account with a passkey already. Sign in here with that passkey, then open the invitation again."
+		}
 		h.writeProblem(w, r, http.StatusForbidden, problem{
-			Title: "Sign in first", Code: string(ref.Reason), Methods: ref.Methods,
-			Detail: "This address has an account with a passkey already. Sign in here with that passkey, then open the invitation again.",
+			Title: "Sign in first", Code: string(ref.Reason), Methods: ref.Methods, Detail: detail,
 		})
 		return nil
 	}

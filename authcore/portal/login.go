@@ -37,7 +37,7 @@ func (h *Handler) getLogin(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handler) login(p Page) loginPage {
 	c := h.svc.Config()
-	return loginPage{Page: p, Passkey: !c.NoPasskey, Mail: !c.NoEmail}
+	return loginPage{Page: p, Passkey: !c.NoPasskey, Mail: c.MailWorks(), NoServer: !c.NoEmail && c.NoMailServer}
 }
 
 // cookieMissing stops a sign-in whose cookies do not come back.

@@ -28,7 +28,7 @@ func (h *Handler) postLogout(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if b.Session != nil {
-		if err := h.svc.SignOut(r.Context(), b.Session, b.Client); err != nil {
+		if err := h.svc.SignOut(r.Context(), b); err != nil {
 			return err
 		}
 	}

@@ -66,6 +66,8 @@ type loginPage struct {
 	Email   string // canonical address only; refused input is never echoed
 	Passkey bool   // configuration lets passkeys start a sign-in
 	Mail    bool   // configuration lets e-mail start a sign-in
+	// NoServer: it would, but no mail server is configured.
+	NoServer bool
 }
 
 // codePage waits for the mailed code. It is the same for every address (EN).

@@ -17,7 +17,8 @@ func (h *Handler) getStepUp(w http.ResponseWriter, r *http.Request, b *authcore.
 	if err != nil {
 		return err
 	}
-	page := stepUpPage{Page: p, Passkey: len(keys) > 0, Mail: len(keys) == 0 && !h.svc.Config().NoEmail, Cancel: h.svc.Base() + "/account"}
+	c := h.svc.Config()
+	page := stepUpPage{Page: p, Passkey: len(keys) > 0, Mail: len(keys) == 0 && c.MailWorks(), Cancel: h.svc.Base() + "/account"}
 	if t.app != nil {
 		page.Cancel = t.plain()
 	}

@@ -207,3 +207,25 @@ func TestHealth_AsksTheServerOfTheseSettings(t *testing.T) {
 		t.Error("SERVER_PORT=x accepted")
 	}
 }
+
+// The commands find the server that serve would start in this directory.
+func TestCommands_ReadDotenv(t *testing.T) {
+	noSettings(t)
+	for name, c := range map[string]struct{ env, dotenv, args, want string }{
+		"dotenv":             {"", "DATABASE_PATH=/one/auth.db\nSMTP_HOST=x", "user list", "/one/admin.sock"},
+		"environment wins":   {"/two/auth.db", "DATABASE_PATH=/one/auth.db", "session list", "/two/admin.sock"},
+		"flag wins":          {"", "DATABASE_PATH=/one/auth.db", "user list --database /three/auth.db", "/three/admin.sock"},
+		"somebody else's":    {"", "not a line of ours", "user list --database /three/auth.db", "/three/admin.sock"},
+		"without a database": {"", "SMTP_HOST=x", "user list", "no server is running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("DATABASE_PATH", c.env)
+			if err := os.WriteFile(".env", []byte(c.dotenv), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if code, _, errOut := command(t, strings.Fields(c.args)...); code != exitFailed || !strings.Contains(errOut, c.want) {
+				t.Errorf("code %d: %s", code, errOut)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/passwordless-auth/passwordless-auth/caddymodule"
+	"github.com/passwordless-auth/passwordless-auth/cmd/passwordless-auth/internal/settings"
 )
 
 // adopted are Caddy's commands that stay. Commands of a later Caddy are added
@@ -66,9 +68,24 @@ func addModuleCommands(root *cobra.Command) {
 		parent.RemoveCommand(cmd)
 		if !slices.ContainsFunc(root.Commands(), func(ours *cobra.Command) bool { return ours.Name() == cmd.Name() }) {
 			cmd.GroupID = ""
+			cmd.PersistentPreRunE = findServe
 			root.AddCommand(cmd)
 		}
 	}
+}
+
+// findServe lets the module's commands find the server that serve would start
+// here: they know the environment, and it may be told by .env or a TOML file.
+func findServe(*cobra.Command, []string) error {
+	o, err := options("")
+	if err != nil {
+		return err
+	}
+	path, err := settings.DatabasePath(o)
+	if err != nil || path == "" {
+		return nil //nolint:nilerr // a .env may be somebody else's; the command says where it looked
+	}
+	return failed(os.Setenv("DATABASE_PATH", path), "")
 }
 
 // addCaddyCommands adopts Caddy's commands as Caddy makes them.

@@ -28,14 +28,14 @@ func ID(r io.Reader) (string, error) {
 	return plain32.EncodeToString(b[:]), nil
 }
 
-// TimeID draws a public id whose byte order is the order of time: 48 bits of
-// Unix milliseconds, then 80 random bits, as 26 characters 0-9 and a-v. Times
-// before 1970 count as 1970; 48 bits last until the year 10889.
+// TimeID draws a public id whose byte order is the order of time: 64 bits of
+// Unix nanoseconds, then 64 random bits, as 26 characters 0-9 and a-v. The
+// lines of one transaction so keep their order. Times before 1970 count as
+// 1970; the nanoseconds last until the year 2262.
 func TimeID(r io.Reader, now time.Time) (string, error) {
 	var b [idBytes]byte
-	ms := uint64(max(now.UnixMilli(), 0))
-	binary.BigEndian.PutUint64(b[:8], ms<<16)
-	if _, err := io.ReadFull(r, b[6:]); err != nil {
+	binary.BigEndian.PutUint64(b[:8], uint64(max(now.UnixNano(), 0)))
+	if _, err := io.ReadFull(r, b[8:]); err != nil {
 		return "", fmt.Errorf("drawing an id: %w", err)
 	}
 	return hex32.EncodeToString(b[:]), nil

@@ -136,7 +136,7 @@ func TestGenerators_Unbiased(t *testing.T) {
 			}
 			return b
 		}},
-		"time id": {80, func() []byte {
+		"time id": {64, func() []byte {
 			id, err := TimeID(rand.Reader, time.Now())
 			if err != nil {
 				t.Fatal(err)
@@ -145,7 +145,7 @@ func TestGenerators_Unbiased(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return b[6:]
+			return b[8:]
 		}},
 	}
 	for name, g := range generators {
@@ -173,7 +173,7 @@ func TestGenerators_Unbiased(t *testing.T) {
 func TestTimeID_SortsByTime(t *testing.T) {
 	start := time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)
 	var ids []string
-	for _, after := range []time.Duration{-100 * 365 * 24 * time.Hour, 0, time.Millisecond, time.Second, time.Hour, 30 * 365 * 24 * time.Hour} {
+	for _, after := range []time.Duration{-100 * 365 * 24 * time.Hour, 0, time.Nanosecond, time.Millisecond, time.Second, time.Hour, 30 * 365 * 24 * time.Hour} {
 		id, err := TimeID(rand.Reader, start.Add(after))
 		if err != nil {
 			t.Fatal(err)

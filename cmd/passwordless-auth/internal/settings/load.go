@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/passwordless-auth/passwordless-auth/caddymodule"
 	"github.com/passwordless-auth/passwordless-auth/cmd/passwordless-auth/internal/caddyfile"
 )
 
@@ -50,6 +51,17 @@ func Address(o Options) (host string, port int, err error) {
 	return s.Host, s.Port, errors.Join(r.problems...)
 }
 
+// DatabasePath is the database of a server started with these options, "" if
+// they name none. Like Address it looks at nothing else.
+func DatabasePath(o Options) (string, error) {
+	list, err := o.sources()
+	if err != nil {
+		return "", err
+	}
+	set, _ := merge(list)
+	return set["DATABASE_PATH"].value, nil
+}
+
 // reader turns texts into values and collects what is wrong with them.
 type reader struct {
 	dir      string
@@ -58,7 +70,7 @@ type reader struct {
 }
 
 func (r *reader) read(s *Settings) {
-	s.JWTSecret = r.secret(s, "JWT_SECRET", checkRootKey)
+	s.JWTSecret = r.secret(s, "JWT_SECRET", caddymodule.CheckRootKey)
 	s.DatabasePath = r.text("DATABASE_PATH")
 	r.mail(s)
 

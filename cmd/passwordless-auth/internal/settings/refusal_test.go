@@ -34,7 +34,7 @@ func TestSettings_Refusals(t *testing.T) {
 		{[]string{"WEBAUTHN_ORIGIN=http://localhost:3000"}, []string{"SERVER_HOST:", "write 127.0.0.1"}},
 		{[]string{"WEBAUTHN_RP_ID=other.example"}, []string{"WEBAUTHN_RP_ID:", "parent"}},
 		{[]string{"JWT_SECRET="}, []string{"JWT_SECRET is empty", "openssl"}},
-		{[]string{"JWT_SECRET=" + goodSecret[:31]}, []string{"JWT_SECRET:", "32 bytes", "openssl"}},
+		{[]string{"JWT_SECRET=" + goodSecret[:31]}, []string{"JWT_SECRET:", "32 or more", "openssl"}},
 		{[]string{"JWT_SECRET=your-production-secret-key-min-32-chars"}, []string{"JWT_SECRET:", "example"}},
 		{[]string{"JWT_SECRET=your-super-secret-jwt-key-min-32-characters"}, []string{"JWT_SECRET:", "example"}},
 		{[]string{"JWT_SECRET=" + strings.Repeat("ab", 32)}, []string{"JWT_SECRET:", "repeats"}},
