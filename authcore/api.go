@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
@@ -46,6 +47,20 @@ func (s *Service) Client(id string) *APIClient {
 		}
 	}
 	return nil
+}
+
+// PageMayUse reports whether a web page of an origin may act for a client: one of
+// the client's own, or of ours. Another client's page is not let in: what it got
+// would carry the wrong client's name and audience (CS-2). A program that is no
+// web page sends no origin.
+func (s *Service) PageMayUse(c *APIClient, origin string) bool {
+	return origin == "" || origin == s.portal.String() || slices.Contains(c.Origins, origin)
+}
+
+// pageMayUse is PageMayUse for a client of a record, which must still be configured.
+func (s *Service) pageMayUse(clientID, origin string) bool {
+	c := s.Client(clientID)
+	return clientID != "" && c != nil && s.PageMayUse(c, origin)
 }
 
 // signInAPI makes an API session with its tokens.
@@ -92,8 +107,8 @@ func (s *Service) successor(spent Token, what string) Token {
 	return secret.FromBytes(s.rt.keys.MAC("refresh successor", []byte(what), []byte(spent.Reveal())))
 }
 
-// Refresh exchanges a refresh token.
-func (s *Service) Refresh(ctx context.Context, raw string, client Client) (*Tokens, error) {
+// Refresh exchanges a refresh token; origin is the web origin that asks, if any.
+func (s *Service) Refresh(ctx context.Context, raw, origin string, client Client) (*Tokens, error) {
 	token, ok := secret.Parse(raw)
 	if !ok {
 		return nil, refuse(TokenInvalid)
@@ -107,7 +122,7 @@ func (s *Service) Refresh(ctx context.Context, raw string, client Client) (*Toke
 		if err != nil {
 			return err
 		}
-		if u == nil {
+		if u == nil || !s.pageMayUse(sess.ClientID, origin) {
 			refusal = refuse(TokenInvalid)
 			return tx.audit(event{typ: evRefreshFailed, client: client})
 		}
@@ -191,16 +206,21 @@ func (s *Service) rotateFamily(tx *txn, token Token, r *refresh, sess *store.Ses
 	return s.tokens(u, sess, sessionToken, next)
 }
 
-// APISession is the live session of a bearer session token, or nil.
-func (s *Service) APISession(ctx context.Context, bearer string) (*Live, error) {
-	return s.session(ctx, bearer, s.portal.Host, store.APISession)
+// APISession is the live session of a bearer session token, or nil; origin is
+// the web origin that asks, if any.
+func (s *Service) APISession(ctx context.Context, bearer, origin string) (*Live, error) {
+	l, err := s.session(ctx, bearer, s.portal.Host, store.APISession)
+	if err != nil || l == nil || !s.pageMayUse(l.Session.ClientID, origin) {
+		return nil, err
+	}
+	return l, nil
 }
 
 // AccessUser is the live user and session behind an access token, or nil. It
 // is asked of the store, so an ended session ends the token here at once.
-func (s *Service) AccessUser(ctx context.Context, bearer string) (*Live, error) {
+func (s *Service) AccessUser(ctx context.Context, bearer, origin string) (*Live, error) {
 	c, err := s.verifyAccess(bearer)
-	if err != nil {
+	if err != nil || !s.pageMayUse(c.ClientID, origin) {
 		return nil, nil //nolint:nilerr // a bad token is nobody, not a fault
 	}
 	var l *Live

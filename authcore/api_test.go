@@ -22,12 +22,12 @@ func TestAPI_SignInGivesThreeTokens(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
 	got := f.apiSignIn(alice, "spa")
-	l, err := f.s.APISession(f.ctx(), got.SessionToken.Reveal())
+	l, err := f.s.APISession(f.ctx(), got.SessionToken.Reveal(), "")
 	f.must(err)
 	if l == nil || l.User.Email != alice || l.Session.ClientID != "spa" || !l.Has(AMREmail) {
 		t.Fatalf("session is %+v", l)
 	}
-	if me, err := f.s.AccessUser(f.ctx(), got.Access); err != nil || me == nil || me.User.ID != l.User.ID {
+	if me, err := f.s.AccessUser(f.ctx(), got.Access, ""); err != nil || me == nil || me.User.ID != l.User.ID {
 		t.Errorf("the access token is %v, %v", me, err)
 	}
 	if got.Refresh == got.SessionToken {
@@ -41,7 +41,7 @@ func TestAPI_CodeIsGoodOnceUnderConcurrency_EC2(t *testing.T) {
 	got, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Client: f.s.Client("spa")})
 	f.must(err)
 	code := f.lastMail().code
-	if won := f.race(func(int) error { _, err := f.s.VerifyAPICode(f.ctx(), got.Flow, code, Client{}); return err }); won != 1 {
+	if won := f.race(func(int) error { _, err := f.s.VerifyAPICode(f.ctx(), got.Flow, code, "", Client{}); return err }); won != 1 {
 		t.Errorf("%d of 50 sign-ins by one code succeeded", won)
 	}
 }
@@ -66,7 +66,7 @@ func TestRefresh_RotatesAndEndsTheTokensBefore_RT2(t *testing.T) {
 	f.addUser(alice)
 	first := f.apiSignIn(alice, "spa")
 	f.must(f.s.SetGroups(f.ctx(), "cli", alice, []string{"staff"}))
-	second, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), Client{})
+	second, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), "", Client{})
 	f.must(err)
 	if second.Refresh == first.Refresh || second.SessionToken == first.SessionToken || second.Session.ID != first.Session.ID {
 		t.Error("the tokens did not rotate, or the session changed")
@@ -74,10 +74,10 @@ func TestRefresh_RotatesAndEndsTheTokensBefore_RT2(t *testing.T) {
 	if len(second.User.Groups) != 1 {
 		t.Error("RT-3: a refresh does not look at the user again")
 	}
-	if l, _ := f.s.APISession(f.ctx(), first.SessionToken.Reveal()); l != nil {
+	if l, _ := f.s.APISession(f.ctx(), first.SessionToken.Reveal(), ""); l != nil {
 		t.Error("the old session token still opens")
 	}
-	if l, _ := f.s.APISession(f.ctx(), second.SessionToken.Reveal()); l == nil {
+	if l, _ := f.s.APISession(f.ctx(), second.SessionToken.Reveal(), ""); l == nil {
 		t.Error("the new session token opens nothing")
 	}
 	if len(f.audit(evTokenRefreshed)) != 1 {
@@ -89,18 +89,18 @@ func TestRefresh_LostAnswerComesAgainWithinTheGrace_RT2(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
 	first := f.apiSignIn(alice, "spa")
-	second, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), Client{})
+	second, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), "", Client{})
 	f.must(err)
 	f.clock.advance(refreshGrace)
-	again, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), Client{})
+	again, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), "", Client{})
 	f.must(err)
 	if again.Refresh != second.Refresh || again.SessionToken != second.SessionToken {
 		t.Error("the grace gives another successor")
 	}
-	if l, _ := f.s.APISession(f.ctx(), again.SessionToken.Reveal()); l == nil {
+	if l, _ := f.s.APISession(f.ctx(), again.SessionToken.Reveal(), ""); l == nil {
 		t.Error("the session ended")
 	}
-	if _, err := f.s.Refresh(f.ctx(), again.Refresh.Reveal(), Client{}); err != nil {
+	if _, err := f.s.Refresh(f.ctx(), again.Refresh.Reveal(), "", Client{}); err != nil {
 		t.Errorf("the successor is spent already: %v", err)
 	}
 }
@@ -111,7 +111,7 @@ func TestRefresh_ParallelUsesGetOneSuccessor_RT2(t *testing.T) {
 	first := f.apiSignIn(alice, "spa")
 	next := make([]Token, 50)
 	won := f.race(func(i int) error {
-		got, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), Client{})
+		got, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), "", Client{})
 		if err == nil {
 			next[i] = got.Refresh
 		}
@@ -134,7 +134,7 @@ func TestRefresh_ReuseEndsTheFamily_RT2(t *testing.T) {
 			return first.Refresh
 		},
 		"of one whose successor is spent": func(f *fixture, first, second *Tokens) Token {
-			_, err := f.s.Refresh(f.ctx(), second.Refresh.Reveal(), Client{})
+			_, err := f.s.Refresh(f.ctx(), second.Refresh.Reveal(), "", Client{})
 			f.must(err)
 			return first.Refresh
 		},
@@ -143,24 +143,24 @@ func TestRefresh_ReuseEndsTheFamily_RT2(t *testing.T) {
 			f := newFixture(t)
 			f.addUser(alice)
 			first := f.apiSignIn(alice, "spa")
-			second, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), Client{})
+			second, err := f.s.Refresh(f.ctx(), first.Refresh.Reveal(), "", Client{})
 			f.must(err)
 			spent := reuse(f, first, second)
 			last := second
 			if name != "after the grace" {
-				last, err = f.s.Refresh(f.ctx(), second.Refresh.Reveal(), Client{}) // within its own grace
+				last, err = f.s.Refresh(f.ctx(), second.Refresh.Reveal(), "", Client{}) // within its own grace
 				f.must(err)
 			}
-			_, err = f.s.Refresh(f.ctx(), spent.Reveal(), Client{})
+			_, err = f.s.Refresh(f.ctx(), spent.Reveal(), "", Client{})
 			f.refused(err, TokenReused)
 			for _, token := range []Token{first.Refresh, second.Refresh, last.Refresh} {
-				_, err = f.s.Refresh(f.ctx(), token.Reveal(), Client{})
+				_, err = f.s.Refresh(f.ctx(), token.Reveal(), "", Client{})
 				f.refused(err, TokenInvalid)
 			}
-			if l, _ := f.s.APISession(f.ctx(), last.SessionToken.Reveal()); l != nil {
+			if l, _ := f.s.APISession(f.ctx(), last.SessionToken.Reveal(), ""); l != nil {
 				t.Error("the session outlives its family")
 			}
-			if l, _ := f.s.AccessUser(f.ctx(), last.Access); l != nil {
+			if l, _ := f.s.AccessUser(f.ctx(), last.Access, ""); l != nil {
 				t.Error("JW-4: the access token still says who is here")
 			}
 			reuses := 0
@@ -184,14 +184,14 @@ func TestRefresh_UnknownOrMangledTokenIsRefused(t *testing.T) {
 	for i := range raw {
 		changed := []byte(raw)
 		changed[i] ^= 1
-		_, err := f.s.Refresh(f.ctx(), string(changed), Client{})
+		_, err := f.s.Refresh(f.ctx(), string(changed), "", Client{})
 		f.refused(err, TokenInvalid)
 	}
 	for _, bad := range []string{"", raw + "=", raw + "\n", got.Access} {
-		_, err := f.s.Refresh(f.ctx(), bad, Client{})
+		_, err := f.s.Refresh(f.ctx(), bad, "", Client{})
 		f.refused(err, TokenInvalid)
 	}
-	if _, err := f.s.Refresh(f.ctx(), raw, Client{}); err != nil {
+	if _, err := f.s.Refresh(f.ctx(), raw, "", Client{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -202,16 +202,16 @@ func TestRefresh_LifetimeIsAbsolute_RT1(t *testing.T) {
 	got := f.apiSignIn(alice, "spa")
 	for range 4 {
 		f.clock.advance(12 * time.Hour)
-		next, err := f.s.Refresh(f.ctx(), got.Refresh.Reveal(), Client{})
+		next, err := f.s.Refresh(f.ctx(), got.Refresh.Reveal(), "", Client{})
 		if err != nil {
 			break
 		}
 		got = next
 	}
 	f.clock.advance(time.Second)
-	_, err := f.s.Refresh(f.ctx(), got.Refresh.Reveal(), Client{})
+	_, err := f.s.Refresh(f.ctx(), got.Refresh.Reveal(), "", Client{})
 	f.refused(err, TokenInvalid)
-	if l, _ := f.s.APISession(f.ctx(), got.SessionToken.Reveal()); l != nil {
+	if l, _ := f.s.APISession(f.ctx(), got.SessionToken.Reveal(), ""); l != nil {
 		t.Error("the session token outlives its family")
 	}
 }
@@ -233,15 +233,15 @@ func TestRefresh_DiesWithItsSessionUserAndClient_SE5(t *testing.T) {
 			f := newFixture(t)
 			f.addUser(alice)
 			got := f.apiSignIn(alice, "spa")
-			l, err := f.s.APISession(f.ctx(), got.SessionToken.Reveal())
+			l, err := f.s.APISession(f.ctx(), got.SessionToken.Reveal(), "")
 			f.must(err)
 			end(f, l)
-			_, err = f.s.Refresh(f.ctx(), got.Refresh.Reveal(), Client{})
+			_, err = f.s.Refresh(f.ctx(), got.Refresh.Reveal(), "", Client{})
 			f.refused(err, TokenInvalid)
-			if l, _ := f.s.APISession(f.ctx(), got.SessionToken.Reveal()); l != nil {
+			if l, _ := f.s.APISession(f.ctx(), got.SessionToken.Reveal(), ""); l != nil {
 				t.Error("the session token still opens")
 			}
-			if l, _ := f.s.AccessUser(f.ctx(), got.Access); l != nil {
+			if l, _ := f.s.AccessUser(f.ctx(), got.Access, ""); l != nil {
 				t.Error("the access token still says who is here")
 			}
 		})
@@ -252,12 +252,12 @@ func TestRefresh_KeptSessionKeepsItsFamily(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
 	mine, other := f.apiSignIn(alice, "spa"), f.apiSignIn(alice, "cli")
-	l, err := f.s.APISession(f.ctx(), mine.SessionToken.Reveal())
+	l, err := f.s.APISession(f.ctx(), mine.SessionToken.Reveal(), "")
 	f.must(err)
 	f.must(f.s.SignOutScope(f.ctx(), l, "others", Client{}))
-	_, err = f.s.Refresh(f.ctx(), other.Refresh.Reveal(), Client{})
+	_, err = f.s.Refresh(f.ctx(), other.Refresh.Reveal(), "", Client{})
 	f.refused(err, TokenInvalid)
-	if _, err := f.s.Refresh(f.ctx(), mine.Refresh.Reveal(), Client{}); err != nil {
+	if _, err := f.s.Refresh(f.ctx(), mine.Refresh.Reveal(), "", Client{}); err != nil {
 		t.Errorf("signing out the others ended this one: %v", err)
 	}
 }

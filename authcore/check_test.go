@@ -57,12 +57,12 @@ func (f *fixture) doors(ceremony string, pending Browser) map[string]func(string
 		"app session":  func(s string) bool { return f.allowed(appHost, Token(s)) },
 		"wiki session": func(s string) bool { return f.allowed(wikiHost, Token(s)) },
 		"API session": func(s string) bool {
-			l, err := f.s.APISession(f.ctx(), s)
+			l, err := f.s.APISession(f.ctx(), s, "")
 			f.must(err)
 			return l != nil
 		},
 		"access": func(s string) bool {
-			l, err := f.s.AccessUser(f.ctx(), s)
+			l, err := f.s.AccessUser(f.ctx(), s, "")
 			f.must(err)
 			return l != nil
 		},
@@ -93,7 +93,7 @@ func (f *fixture) kindsThatAreTaken(secrets map[string]string, nonce Token) {
 			f.refused(err, HandoverFailed)
 		}
 		if kind != "refresh" {
-			_, err := f.s.Refresh(f.ctx(), secret, Client{})
+			_, err := f.s.Refresh(f.ctx(), secret, "", Client{})
 			f.refused(err, TokenInvalid)
 		}
 		if kind != "link" {
@@ -105,11 +105,11 @@ func (f *fixture) kindsThatAreTaken(secrets map[string]string, nonce Token) {
 			f.refused(err, InviteInvalid)
 		}
 		if kind != "flow" {
-			_, err := f.s.VerifyAPICode(f.ctx(), Token(secret), "12345678", Client{})
+			_, err := f.s.VerifyAPICode(f.ctx(), Token(secret), "12345678", "", Client{})
 			f.refused(err, FlowExpired)
 		}
 	}
-	_, err := f.s.VerifyAPICode(f.ctx(), Token(secrets["flow"]), "12345678", Client{})
+	_, err := f.s.VerifyAPICode(f.ctx(), Token(secrets["flow"]), "12345678", "", Client{})
 	f.refused(err, FlowExpired) // a browser's flow is not the API's
 	got, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Client: f.s.Client("spa")})
 	f.must(err)

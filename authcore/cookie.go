@@ -73,6 +73,13 @@ func FindCookie(headers []string, name string) (Token, bool) {
 	return secret.Parse(value)
 }
 
+// IsBadCookie reports whether a cookie is there in a form that we never set, or
+// more than once, and so should be cleared (CK-2).
+func IsBadCookie(headers []string, name string) bool {
+	_, status := cookies.Find(headers, name)
+	return status == cookies.Bad
+}
+
 // NewToken makes a flow or nonce secret.
 func (s *Service) NewToken() (Token, error) { return secret.New(s.rt.rand) }
 

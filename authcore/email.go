@@ -130,12 +130,11 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if err != nil {
 		return err
 	}
-	// A mail of the API has no link: without a code there is nothing to send.
-	return s.putFlow(tx, key, f, in, ok && !(f.NoCode && in.Client != nil))
+	return s.putFlow(tx, key, f, in, ok)
 }
 
 // putFlow stores the flow, its link and its mail. A decoy does the same work
-// and keeps neither link nor mail (EN).
+// and keeps no link, and its mail is one that nobody gets (EN).
 func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real bool) error {
 	linkToken, err := secret.New(s.rt.rand)
 	if err != nil {
@@ -153,7 +152,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real
 	if err := tx.Put(store.KindLink, f.Link, link{Flow: key}, ends); err != nil {
 		return fmt.Errorf("storing a link: %w", err)
 	}
-	mail := signInMail{to: f.Email, userID: f.UserID, agent: f.Agent, ends: ends}
+	mail := signInMail{to: f.Email, userID: f.UserID, agent: f.Agent, ends: ends, decoy: !real}
 	if !f.NoCode {
 		mail.code = digits
 	}
@@ -162,12 +161,11 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real
 	} else {
 		mail.link = s.URL("/login/link#" + linkToken.Reveal())
 	}
-	id, err := s.queueSignIn(tx, mail)
-	if err != nil || real {
+	if err := s.queueSignIn(tx, mail); err != nil || real {
 		return err
 	}
 	var l link
-	return errors.Join(tx.DeleteMessage(id), tx.Take(store.KindLink, f.Link, &l))
+	return tx.Take(store.KindLink, f.Link, &l)
 }
 
 // mayUseEmail applies the account's state and email_after_passkey.
@@ -200,10 +198,11 @@ type Verified struct {
 
 // VerifyCode checks what the flow's holder typed.
 func (s *Service) VerifyCode(ctx context.Context, typed string, b Browser) (*Verified, error) {
-	return s.verify(ctx, typed, b, false)
+	return s.verify(ctx, typed, b, func(f *flow) bool { return f.ClientID == "" })
 }
 
-func (s *Service) verify(ctx context.Context, typed string, b Browser, api bool) (*Verified, error) {
+// verify refuses flows that are not the caller's kind as if they were not there.
+func (s *Service) verify(ctx context.Context, typed string, b Browser, mine func(*flow) bool) (*Verified, error) {
 	if s.cfg.NoEmail {
 		return nil, refuse(MethodOff)
 	}
@@ -215,7 +214,7 @@ func (s *Service) verify(ctx context.Context, typed string, b Browser, api bool)
 		out, refusal = nil, nil
 		var f flow
 		err := tx.Peek(store.KindFlow, key, &f)
-		if errors.Is(err, store.ErrNotFound) || b.Flow == "" || err == nil && (s.over(&f) || (f.ClientID != "") != api) {
+		if errors.Is(err, store.ErrNotFound) || b.Flow == "" || err == nil && (s.over(&f) || !mine(&f)) {
 			refusal = refuse(FlowExpired)
 			return nil
 		}
@@ -238,9 +237,10 @@ func (s *Service) verify(ctx context.Context, typed string, b Browser, api bool)
 }
 
 // VerifyAPICode is VerifyCode for a client of the JSON API, whose flow secret
-// is in the body.
-func (s *Service) VerifyAPICode(ctx context.Context, flow Token, typed string, client Client) (*Tokens, error) {
-	v, err := s.verify(ctx, typed, Browser{Client: client, Flow: flow}, true)
+// is in the body; origin is the web origin that asks, if any.
+func (s *Service) VerifyAPICode(ctx context.Context, secret Token, typed, origin string, client Client) (*Tokens, error) {
+	mine := func(f *flow) bool { return s.pageMayUse(f.ClientID, origin) }
+	v, err := s.verify(ctx, typed, Browser{Client: client, Flow: secret}, mine)
 	if err != nil {
 		return nil, err
 	}

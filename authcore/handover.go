@@ -121,6 +121,13 @@ func (s *Service) IssueTicket(ctx context.Context, l *Live, r *Return, app *App)
 			return refusal, err
 		}
 		now := s.now()
+		reset, within, err := charge(tx, "ticket/"+live.Session.ID, ticketsPerRoot, now, ticketTTL)
+		if err != nil {
+			return nil, err
+		}
+		if !within {
+			return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(now)}, nil
+		}
 		n, err := tx.AddCounter(bounceCounter(live.Session.ID, app), 0, now, bounceWindow)
 		if err != nil {
 			return nil, fmt.Errorf("counting hand-overs: %w", err)

@@ -307,3 +307,27 @@ func TestTicket_IsStoredHashedAndExpires_SE1(t *testing.T) {
 		return err
 	}))
 }
+
+// A signed-in browser fills no store with tickets (DS-1).
+func TestTicket_PendingOnesAreBounded_DS1(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice, "staff")
+	b, _ := f.signIn(alice)
+	nonce, err := f.s.NewToken()
+	f.must(err)
+	issue := func() error {
+		sealed, err := f.s.SealReturn(f.app(appHost), "/", nonce, 0)
+		f.must(err)
+		r, app := f.s.OpenReturn(sealed)
+		_, err = f.s.IssueTicket(f.ctx(), b.Session, r, app)
+		return err
+	}
+	for range ticketsPerRoot {
+		f.must(issue())
+	}
+	if r := f.refused(issue(), RateLimited); r.RetryAfter <= 0 || r.RetryAfter > ticketTTL {
+		t.Errorf("come back in %v", r.RetryAfter)
+	}
+	f.clock.advance(ticketTTL)
+	f.must(issue())
+}

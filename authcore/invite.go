@@ -49,8 +49,7 @@ func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin boo
 	if err != nil {
 		return "", err
 	}
-	isAdmin := func(a string) bool { return lowerASCII(a) == string(addr) }
-	if admin && len(s.cfg.Admins) > 0 && !slices.ContainsFunc(s.cfg.Admins, isAdmin) {
+	if admin && !s.mayBeAdmin(addr) {
 		return "", &Refusal{Reason: Forbidden, Detail: "That address is not among the configured admins."}
 	}
 	n.Email = string(addr)
@@ -72,6 +71,11 @@ func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin boo
 		return tx.audit(event{typ: evUserInvited, ok: true, actor: actor, details: map[string]string{"email": addr.Mask(), "admin": fmt.Sprint(admin)}})
 	})
 	return s.URL("/invite#" + token.Reveal()), err
+}
+
+// mayBeAdmin reports whether the configuration lets an address hold the role.
+func (s *Service) mayBeAdmin(addr email.Address) bool {
+	return len(s.cfg.Admins) == 0 || slices.ContainsFunc(s.cfg.Admins, func(a string) bool { return lowerASCII(a) == string(addr) })
 }
 
 // InviteInfo is what the holder of the link may see.
@@ -112,6 +116,10 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 		}
 		if err != nil {
 			return fmt.Errorf("reading the invitation: %w", err)
+		}
+		if inv.Admin && !s.mayBeAdmin(email.Address(inv.User.Email)) { // BT-1: asked again, the list may have changed
+			refusal = refuse(InviteInvalid)
+			return nil
 		}
 		u, own, r, err := s.inviteUser(tx, &inv, b)
 		if r != nil || err != nil {

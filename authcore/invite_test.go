@@ -141,6 +141,21 @@ func TestInvite_OfYesterdaySignsNobodyInAgain_SE5(t *testing.T) {
 	}
 }
 
+func TestInvite_AdminWhoWasTakenOffTheListIsRefused_BT1(t *testing.T) {
+	only := func(addr string) func(*Config) { return func(c *Config) { c.Admins = []string{addr} } }
+	f := newFixture(t, only(alice))
+	link := f.invite(NewUser{Email: alice}, true)
+	f.reload(portalConfig(t, only(bob)))
+	_, err := f.s.AcceptInvite(f.ctx(), link, f.newBrowser())
+	f.refused(err, InviteInvalid)
+	f.reload(portalConfig(t, only(alice)))
+	got, err := f.s.AcceptInvite(f.ctx(), link, f.newBrowser())
+	f.must(err)
+	if !got.User.Admin {
+		t.Error("who is on the list got no role")
+	}
+}
+
 func TestInvite_DisabledUserIsRefusedAndStaysSo_SE5(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)

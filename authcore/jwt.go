@@ -57,9 +57,13 @@ func (s *Service) signAccess(u *store.User, sess *store.Session) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("naming a token: %w", err)
 	}
+	audience, ok := s.audience(sess.ClientID)
+	if !ok {
+		return "", fmt.Errorf("signing a token: the client %q is not configured", sess.ClientID)
+	}
 	now := s.now()
 	c := accessClaims{
-		Issuer: s.portal.String(), Audience: s.audience(sess.ClientID), Subject: u.ID,
+		Issuer: s.portal.String(), Audience: audience, Subject: u.ID,
 		Expires: now.Add(s.cfg.AccessTTL).Unix(), IssuedAt: now.Unix(), ID: id, Session: sess.ID, ClientID: sess.ClientID,
 		AMR: sess.AMR, AuthTime: sess.AuthTime.Unix(), Email: u.Email, Groups: slices.Clone(u.Groups),
 	}
@@ -80,12 +84,17 @@ func (s *Service) signAccess(u *store.User, sess *store.Session) (string, error)
 	return signed, nil
 }
 
-// audience is the client's own, or the issuer.
-func (s *Service) audience(clientID string) string {
-	if c := s.Client(clientID); c != nil && c.Audience != "" {
-		return c.Audience
+// audience is the client's own, or the issuer. A client that is not configured
+// has none.
+func (s *Service) audience(clientID string) (aud string, ok bool) {
+	c := s.Client(clientID)
+	if clientID == "" || c == nil {
+		return "", false
 	}
-	return s.portal.String()
+	if c.Audience == "" {
+		return s.portal.String(), true
+	}
+	return c.Audience, true
 }
 
 var errToken = errors.New("not a valid access token")
@@ -126,7 +135,8 @@ func (s *Service) verifyAccess(raw string) (*accessClaims, error) {
 	}
 	now := s.now().Unix()
 	fresh := c.IssuedAt <= now+jwtLeeway && now < c.Expires+jwtLeeway && c.Expires-c.IssuedAt <= int64(10*time.Minute/time.Second)
-	if !fresh || c.Issuer != s.portal.String() || c.Audience != s.audience(c.ClientID) || c.Subject == "" || c.ID == "" || c.Session == "" {
+	audience, ok := s.audience(c.ClientID)
+	if !ok || !fresh || c.Issuer != s.portal.String() || c.Audience != audience || c.Subject == "" || c.ID == "" || c.Session == "" {
 		return nil, errToken
 	}
 	return &c, nil

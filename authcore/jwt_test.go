@@ -88,7 +88,7 @@ func (f *fixture) accepted(tokens map[string]string) (names []string) {
 	f.t.Helper()
 	for name, token := range tokens {
 		_, err := f.s.verifyAccess(token)
-		l, fault := f.s.AccessUser(f.ctx(), token)
+		l, fault := f.s.AccessUser(f.ctx(), token, "")
 		f.must(fault)
 		if err == nil || l != nil {
 			names = append(names, name)
@@ -231,11 +231,11 @@ func TestAccessToken_LivesTenMinutesAtMost_JW4(t *testing.T) {
 	f.addUser(alice)
 	got := f.apiSignIn(alice, "spa")
 	f.clock.advance(10*time.Minute + jwtLeeway*time.Second - time.Second)
-	if l, _ := f.s.AccessUser(f.ctx(), got.Access); l == nil {
+	if l, _ := f.s.AccessUser(f.ctx(), got.Access, ""); l == nil {
 		t.Error("within the leeway the token is refused")
 	}
 	f.clock.advance(2 * time.Second)
-	if l, _ := f.s.AccessUser(f.ctx(), got.Access); l != nil {
+	if l, _ := f.s.AccessUser(f.ctx(), got.Access, ""); l != nil {
 		t.Error("an expired token is accepted")
 	}
 }
@@ -248,7 +248,7 @@ func TestAccessToken_OfAnotherPersonsSessionIsNobody(t *testing.T) {
 	h, c := parts(t, a.Access)
 	_, other := parts(t, b.Access)
 	token := f.forge(text(t, h), text(t, with(c, "sid", other["sid"])))
-	if l, err := f.s.AccessUser(f.ctx(), token); l != nil || err != nil {
+	if l, err := f.s.AccessUser(f.ctx(), token, ""); l != nil || err != nil {
 		t.Errorf("got %v, %v", l, err)
 	}
 }

@@ -29,6 +29,9 @@ const (
 	returnTTL = time.Hour
 	// ticketTTL: the hand-over is three redirects (DESIGN §4.2).
 	ticketTTL = 60 * time.Second
+	// ticketsPerRoot bounds the tickets of one root session that can be pending
+	// (DS-1): a browser that opens a window full of tabs needs dozens.
+	ticketsPerRoot = 200
 	// stepUpAge: account acts need a proof this fresh (DESIGN §6).
 	stepUpAge = 15 * time.Minute
 	// deviceTTL: how long a browser is remembered as known.

@@ -10,9 +10,13 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
-// TemplateSignIn is the mail template, by the name that rows and template
-// folders use.
-const TemplateSignIn = "sign-in"
+// The mail templates, by the names that rows and template folders use.
+const (
+	TemplateSignIn = "sign-in"
+	// TemplatePaused tells somebody that API clients get no code for them now,
+	// because too many wrong ones were typed, and how that ends (EC-3, RL-5).
+	TemplatePaused = "codes-paused"
+)
 
 // Names of a sign-in mail's parameters and sealed secrets.
 const (
@@ -28,35 +32,43 @@ type signInMail struct {
 	to, userID, client, agent string
 	code, link                string
 	ends                      time.Time
+	decoy                     bool
 }
 
 // queueSignIn writes an outbox row in the flow's own transaction; delivery is
-// never in the request path. It answers the row's id.
-func (s *Service) queueSignIn(tx *txn, m signInMail) (string, error) {
+// never in the request path.
+func (s *Service) queueSignIn(tx *txn, m signInMail) error {
 	id, err := secret.TimeID(s.rt.rand, s.now())
 	if err != nil {
-		return "", fmt.Errorf("naming a mail: %w", err)
+		return fmt.Errorf("naming a mail: %w", err)
 	}
 	plain, err := json.Marshal(map[string]string{SecretCode: m.code, SecretLink: m.link})
 	if err != nil {
-		return "", fmt.Errorf("encoding a mail's secrets: %w", err)
+		return fmt.Errorf("encoding a mail's secrets: %w", err)
 	}
 	sealed, err := s.rt.keys.Seal(s.rt.rand, "outbox", plain, []byte(id))
 	if err != nil {
-		return "", fmt.Errorf("sealing a mail: %w", err)
+		return fmt.Errorf("sealing a mail: %w", err)
+	}
+	kind, template := store.MailMessage, TemplateSignIn
+	if m.decoy {
+		kind = store.DecoyMessage
+	}
+	if m.code == "" && m.link == "" {
+		template = TemplatePaused
 	}
 	now := s.now()
 	err = tx.PutMessage(&store.Message{
-		ID: id, Kind: "mail", To: m.to, UserID: m.userID, Template: TemplateSignIn,
+		ID: id, Kind: kind, To: m.to, UserID: m.userID, Template: template,
 		Params: map[string]string{
 			ParamBrand: s.cfg.Brand, ParamHost: s.portal.HostPort(), ParamClient: m.client, ParamAgent: m.agent,
 		},
 		Sealed: sealed, CreatedAt: now, NotAfter: m.ends, NextAt: now, Status: store.Queued,
 	})
 	if err != nil {
-		return "", fmt.Errorf("queueing a mail: %w", err)
+		return fmt.Errorf("queueing a mail: %w", err)
 	}
-	return id, nil
+	return nil
 }
 
 // OpenSecrets unseals what a queued message carries, for delivery.

@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -254,7 +255,8 @@ func (s *Service) assert(ctx context.Context, c *ceremony, body []byte, only *st
 		}
 	}()
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(body)
-	if err != nil {
+	// The library compares origins after parsing them; ours have one spelling (WA-7).
+	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() {
 		return nil, refuse(PasskeyRefused)
 	}
 	var w *waUser
@@ -295,7 +297,7 @@ func (s *Service) assert(ctx context.Context, c *ceremony, body []byte, only *st
 	}
 	if credential.Authenticator.CloneWarning { // WA-5
 		s.rt.log.Warn("the counter of a passkey went back: it may have been copied", "user", w.u.ID)
-		return nil, refuse(PasskeyRefused)
+		return nil, &Refusal{Reason: PasskeyRefused, Detail: counterWentBack, about: w.u.ID}
 	}
 	return &proof{user: w.u, credential: credential, before: key.Credential}, nil
 }
@@ -346,6 +348,9 @@ func (s *Service) failedLogin(ctx context.Context, cause error, client Client) e
 	return errors.Join(err, cause)
 }
 
+// counterWentBack tells a copied authenticator from a typing fault.
+const counterWentBack = "the counter went back"
+
 func loginFailed(r *Refusal, client Client) event {
-	return event{typ: evLoginFailed, client: client, details: map[string]string{"why": string(r.Reason)}}
+	return event{typ: evLoginFailed, client: client, subject: r.about, details: map[string]string{"why": cmp.Or(r.Detail, string(r.Reason))}}
 }

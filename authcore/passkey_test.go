@@ -298,6 +298,11 @@ func TestPasskey_CounterThatGoesBackIsRefusedAndLogged_WA5(t *testing.T) {
 	if len(f.audit(evLoginFailed)) != 4 || !strings.Contains(f.log.String(), "went back") {
 		t.Error("a counter that went back left no trace")
 	}
+	for _, a := range f.audit(evLoginFailed) {
+		if a.Subject != f.user(alice).ID || a.Details["why"] != counterWentBack {
+			t.Errorf("the audit log has %+v", a)
+		}
+	}
 	k.cred.Counter = 7
 	f.keySignIn(k)
 }
@@ -355,4 +360,28 @@ func TestPasskey_OffRefusesEveryStep_SE6(t *testing.T) {
 			}
 		})
 	}
+}
+
+// WA-7: an origin has one spelling. The library would take these for ours.
+func TestPasskey_OriginIsComparedAsItStands_WA7(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	k := f.givePasskey(alice)
+	b, _ := f.signIn(bob)
+	for _, origin := range []string{portalOrigin + "/", portalOrigin + "/x", portalOrigin + "?", portalOrigin + "#", portalOrigin + ":443", strings.ToUpper(portalOrigin), "https://u@" + portalHost} {
+		k.rp.Origin = origin
+		browser := f.newBrowser()
+		c, err := f.s.BeginPasskey(f.ctx(), browser)
+		f.must(err)
+		_, err = f.s.FinishPasskey(f.ctx(), c.ID.Reveal(), f.assert(k, c), browser)
+		f.refused(err, PasskeyRefused)
+		added := f.newKey()
+		added.rp.Origin = origin
+		c, err = f.s.BeginAddPasskey(f.ctx(), b)
+		f.must(err)
+		_, err = f.s.FinishAddPasskey(f.ctx(), c.ID.Reveal(), f.attest(added, c), "", b)
+		f.refused(err, PasskeyRefused)
+	}
+	k.rp.Origin = portalOrigin
+	f.keySignIn(k)
 }

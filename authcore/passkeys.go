@@ -177,7 +177,7 @@ func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store
 		}
 	}()
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(body)
-	if err != nil {
+	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() {
 		return nil, refuse(PasskeyRefused)
 	}
 	var w *waUser
@@ -192,7 +192,17 @@ func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store
 	}
 	// Only the flags of the key remain of an attestation we did not ask for.
 	cred.Attestation = webauthn.CredentialAttestation{}
+	// Transports are hints in the browser's words: those that we know, once each.
+	cred.Transport = slices.DeleteFunc(knownTransports(), func(t protocol.AuthenticatorTransport) bool {
+		return !slices.Contains(parsed.Response.Transports, t)
+	})
 	return cred, nil
+}
+
+func knownTransports() []protocol.AuthenticatorTransport {
+	return []protocol.AuthenticatorTransport{
+		protocol.USB, protocol.NFC, protocol.BLE, protocol.SmartCard, protocol.Hybrid, protocol.Internal,
+	}
 }
 
 func (s *Service) failedRegistration(ctx context.Context, cause error, b Browser) error {

@@ -112,14 +112,14 @@ func compileMatcher(w string) (matcher, error) {
 		}
 	case "email":
 		// EM-5: "*@domain" compares the whole domain after the only "@".
-		probe := value
-		if domain, ok := strings.CutPrefix(value, "*@"); ok {
-			probe = "x@" + domain
+		m.value = lowerASCII(value)
+		probe := m.value
+		if domain, ok := strings.CutPrefix(m.value, "*@"); ok {
+			m.value, probe = "@"+domain, "x@"+domain
 		}
-		if _, err := email.Parse(probe); err != nil {
+		if _, err := email.Parse(probe); err != nil || strings.HasPrefix(probe, "*") {
 			return m, fmt.Errorf("email: takes an address or *@domain")
 		}
-		m.value = strings.TrimPrefix(lowerASCII(value), "*")
 	default:
 		return m, fmt.Errorf("write user:NAME, group:NAME, email:ADDRESS or email:*@DOMAIN")
 	}

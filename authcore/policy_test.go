@@ -58,6 +58,8 @@ func TestPolicy_BadWordsAreRefusedWithTheWord(t *testing.T) {
 		{Allow: lines1("user:")},
 		{Allow: lines1("user:a b")},
 		{Allow: lines1("user:*")},
+		{Allow: lines1("email:*bob@example.com")},
+		{Allow: lines1("email:**@example.com")},
 		{Allow: lines1("group:Staff")},
 		{Allow: lines1("group:a,b")},
 		{Allow: lines1("group:")},

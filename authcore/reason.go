@@ -30,6 +30,7 @@ const (
 	Conflict          Reason = "CONFLICT"
 	RateLimited       Reason = "RATE_LIMITED"
 	ClientUnknown     Reason = "CLIENT_UNKNOWN"
+	OriginForbidden   Reason = "ORIGIN_FORBIDDEN" // a page of another origin than the client's
 	TokenInvalid      Reason = "TOKEN_INVALID"
 	TokenReused       Reason = "TOKEN_REUSED"
 	HandoverFailed    Reason = "HANDOVER_FAILED" // the ticket, its nonce or its session is gone
@@ -41,7 +42,7 @@ func Reasons() []Reason {
 	return []Reason{
 		EmailInvalid, CodeInvalid, CodeExhausted, FlowExpired, LinkInvalid, InviteInvalid, MethodOff,
 		PasskeyRefused, CredentialUnknown, CredentialTaken, TooMany, Unauthenticated, StepUpRequired,
-		Forbidden, NotFound, NameInvalid, Conflict, RateLimited, ClientUnknown, TokenInvalid,
+		Forbidden, NotFound, NameInvalid, Conflict, RateLimited, ClientUnknown, OriginForbidden, TokenInvalid,
 		TokenReused, HandoverFailed, HandoverLoop,
 	}
 }
@@ -53,6 +54,8 @@ type Refusal struct {
 	RetryAfter time.Duration // RateLimited: when to come back
 	Methods    []string      // StepUpRequired: what would satisfy it
 	Detail     string        // NameInvalid, Conflict …: a fixed sentence; never input
+
+	about string // the user concerned, for the audit log
 }
 
 // Error is the machine code.

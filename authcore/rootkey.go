@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,11 +50,11 @@ func RootKeyFromSecret(secret string) (RootKey, error) {
 
 // LoadRootKey reads the key file, making it (0600, 32 random bytes, base64)
 // when it does not exist.
-func LoadRootKey(path string, rand io.Reader) (RootKey, error) {
+func LoadRootKey(path string, rand io.Reader, log *slog.Logger) (RootKey, error) {
 	var key RootKey
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return createRootKey(path, rand)
+		return createRootKey(path, rand, log)
 	}
 	if err != nil {
 		return key, fmt.Errorf("reading the root key: %w", err)
@@ -65,6 +66,9 @@ func LoadRootKey(path string, rand io.Reader) (RootKey, error) {
 	if info.Mode().Perm()&0o007 != 0 {
 		return key, fmt.Errorf("%s is open to every user of this machine (mode %04o): chmod 600 it", path, info.Mode().Perm())
 	}
+	if info.Mode().Perm()&0o070 != 0 { // container volumes often have group bits (ST-1)
+		log.Warn("the group can reach the root key; unless that is wanted, run: chmod 600 "+path, "path", path, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(data)))
 	if err != nil || len(raw) != len(key) {
 		return key, fmt.Errorf("%s does not hold a root key (32 bytes in base64): put the right file back, or move it away to start with a new key", path)
@@ -73,7 +77,7 @@ func LoadRootKey(path string, rand io.Reader) (RootKey, error) {
 	return key, nil
 }
 
-func createRootKey(path string, rand io.Reader) (RootKey, error) {
+func createRootKey(path string, rand io.Reader, log *slog.Logger) (RootKey, error) {
 	var key RootKey
 	if _, err := io.ReadFull(rand, key[:]); err != nil {
 		return key, fmt.Errorf("making the root key: %w", err)
@@ -92,7 +96,7 @@ func createRootKey(path string, rand io.Reader) (RootKey, error) {
 	}
 	switch err := os.Link(f.Name(), path); {
 	case errors.Is(err, fs.ErrExist):
-		return LoadRootKey(path, rand)
+		return LoadRootKey(path, rand, log)
 	case err != nil:
 		// Some network and desktop volumes have no hard links. Whoever is here
 		// holds the lock of the database beside the key, so nobody is overtaken.

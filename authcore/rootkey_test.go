@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,7 @@ func TestLoadRootKey_MakesItOnceForThisUserOnly_ST1(t *testing.T) {
 	for i := range keys { // processes that start at once agree
 		wg.Go(func() {
 			var err error
-			if keys[i], err = LoadRootKey(path, rand.Reader); err != nil {
+			if keys[i], err = LoadRootKey(path, rand.Reader, slog.New(slog.DiscardHandler)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -95,11 +96,11 @@ func TestLoadRootKey_RefusesWhatIsNotOne(t *testing.T) {
 		"a directory":      dir,
 		"in a missing dir": filepath.Join(dir, "no", "auth.key"),
 	} {
-		if _, err := LoadRootKey(path, rand.Reader); err == nil {
+		if _, err := LoadRootKey(path, rand.Reader, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := LoadRootKey(write("g", key+"\n", 0o600), rand.Reader); err != nil {
+	if _, err := LoadRootKey(write("g", key+"\n", 0o600), rand.Reader, slog.New(slog.DiscardHandler)); err != nil {
 		t.Error(err)
 	}
 }
@@ -110,7 +111,7 @@ func (brokenRand) Read([]byte) (int, error) { return 0, errors.New("no randomnes
 
 func TestLoadRootKey_WithoutRandomnessMakesNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "auth.key")
-	if _, err := LoadRootKey(path, brokenRand{}); err == nil {
+	if _, err := LoadRootKey(path, brokenRand{}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a key was made of nothing")
 	}
 	if _, err := os.Stat(path); err == nil {

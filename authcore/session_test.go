@@ -102,7 +102,7 @@ func TestSession_EndsAtOnceWithItsRoot_SE4(t *testing.T) {
 			if f.allowed(appHost, app) || f.allowed(wikiHost, wiki) || f.live(got.Token) != nil {
 				t.Error("a session is good after its end")
 			}
-			_, err := f.s.Refresh(f.ctx(), api.Refresh.Reveal(), Client{})
+			_, err := f.s.Refresh(f.ctx(), api.Refresh.Reveal(), "", Client{})
 			whole := name == "everywhere" || name == "user disabled" || name == "user deleted"
 			if r, refused := AsRefusal(err); whole && (!refused || r.Reason != TokenInvalid) {
 				t.Errorf("the refresh token gave %v", err)

@@ -38,9 +38,9 @@ func story(t *testing.T, f *fixture) {
 		t.Errorf("%d wrong codes are counted", got)
 	}
 	api := f.apiSignIn(alice, "spa")
-	next, err := f.s.Refresh(f.ctx(), api.Refresh.Reveal(), Client{})
+	next, err := f.s.Refresh(f.ctx(), api.Refresh.Reveal(), "", Client{})
 	f.must(err)
-	again, err := f.s.Refresh(f.ctx(), api.Refresh.Reveal(), Client{})
+	again, err := f.s.Refresh(f.ctx(), api.Refresh.Reveal(), "", Client{})
 	f.must(err)
 	if again.Refresh != next.Refresh {
 		t.Error("one refresh token has two successors")
@@ -135,7 +135,7 @@ func TestFlows_StoreThatFailsLetsNobodyIn(t *testing.T) {
 			"step-up": func() (any, error) { return f.s.FinishStepUp(f.ctx(), step.ID.Reveal(), stepBody, b) },
 			"ticket":  func() (any, error) { return f.s.RedeemTicket(f.ctx(), f.app(appHost), ticket, nonce, Client{}) },
 			"invite":  func() (any, error) { return f.s.AcceptInvite(f.ctx(), raw, f.newBrowser()) },
-			"refresh": func() (any, error) { return f.s.Refresh(f.ctx(), api.Refresh.Reveal(), Client{}) },
+			"refresh": func() (any, error) { return f.s.Refresh(f.ctx(), api.Refresh.Reveal(), "", Client{}) },
 			"disable": func() (any, error) { return nil, f.s.DisableUser(f.ctx(), "cli", alice) },
 		} {
 			if _, err := do(); !errors.Is(err, storetest.ErrInjected) {

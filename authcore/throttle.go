@@ -12,25 +12,26 @@ import (
 
 // mailBudget charges one mail on every axis (EC-4, RL-2) and reports whether
 // all allow it. It is charged for unknown addresses too. A browser that signed
-// this user in before has a budget of its own and is charged on nothing else,
-// so that strangers cannot use up the owner's (RL-5).
+// this user in before, or is signed in, has a budget of its own and is charged
+// on nothing else, so that strangers cannot use up the owner's (RL-5).
 func (s *Service) mailBudget(tx *txn, addr string, u *store.User, b Browser) (bool, error) {
 	now := s.now()
 	known, err := knownDevice(tx, b.Device, u, now)
 	if err != nil {
 		return false, fmt.Errorf("recognising the device: %w", err)
 	}
-	if known {
+	if known || u != nil && b.Session != nil && b.Session.User.ID == u.ID {
 		_, within, err := charge(tx, "mail/known/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer)
 		return within, err
 	}
-	_, within, err := charge(tx, "mail/address/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer)
-	if err != nil {
+	// The source comes first, and what one axis refuses costs the next nothing:
+	// who has used up its own budget must not use up other people's.
+	_, within, err := chargeSource(tx, "mail/source/", b.IP, max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
+	if err != nil || !within {
 		return false, err
 	}
-	_, fits, err := chargeSource(tx, "mail/source/", b.IP, max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
-	if err != nil || !within || !fits {
-		return false, err // what is refused costs the others nothing
+	if _, within, err = charge(tx, "mail/address/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer); err != nil || !within {
+		return false, err
 	}
 	_, within, err = charge(tx, "mail/all", mailsGlobal, now, time.Hour)
 	return within, err

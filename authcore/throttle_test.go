@@ -193,6 +193,42 @@ func TestMailBudget_PerSourceAndItsNetwork_RL1(t *testing.T) {
 	}
 }
 
+// Who is over its own budget spends nobody else's: one source silences six
+// mailboxes an hour, however long it goes on.
+func TestMailBudget_AnExhaustedSourceCostsTheVictimNothing_RL5(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice)
+	for i := range mailsPerSource {
+		f.mailed(fmt.Sprintf("user%d@example.com", i), f.newBrowser())
+	}
+	for range 2 * f.s.cfg.MailsPerAddress {
+		if f.mailed(alice, f.newBrowser()) {
+			t.Fatal("the source is not used up")
+		}
+	}
+	victim := f.newBrowser()
+	victim.IP = netip.MustParseAddr("198.51.100.1")
+	if !f.mailed(alice, victim) {
+		t.Error("the address is used up by mails that were not sent")
+	}
+}
+
+func TestMailBudget_WhoIsSignedInIsNoStranger_RL5(t *testing.T) {
+	f := newFixture(t)
+	b, _ := f.signIn(alice)
+	for f.mailed(alice, f.newBrowser()) {
+	}
+	b.Device = ""
+	_, err := f.s.StartEmail(f.ctx(), StartEmail{Browser: b, StepUp: true})
+	f.must(err)
+	if len(f.mails()) != 1 {
+		t.Error("strangers keep a signed-in person from confirming")
+	}
+	if f.mailed(bob, b); len(f.mails()) != 0 {
+		t.Error("a session of alice's counts for bob")
+	}
+}
+
 // An office behind one address: strangers there share a budget, and who signed
 // in before is not held back by it.
 func TestMailBudget_KnownBrowsersDoNotShareTheirSources(t *testing.T) {

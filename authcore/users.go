@@ -228,7 +228,20 @@ func (s *Service) SetGroups(ctx context.Context, actor, who string, groups []str
 	})
 }
 
-// keepAnAdmin refuses to take away the last enabled admin.
+// isAdmin reports whether the role has taken effect (BT-1): it was accepted,
+// and there is a passkey to exercise it with.
+func isAdmin(tx store.Tx, u *store.User) (bool, error) {
+	if !u.Admin || u.Disabled {
+		return false, nil
+	}
+	keys, err := tx.PasskeysOf(u.ID)
+	if err != nil {
+		return false, fmt.Errorf("listing passkeys: %w", err)
+	}
+	return len(keys) > 0, nil
+}
+
+// keepAnAdmin refuses to take away an admin where no other can act.
 func (s *Service) keepAnAdmin(tx *txn, u *store.User) error {
 	if !u.Admin || u.Disabled {
 		return nil
@@ -242,8 +255,10 @@ func (s *Service) keepAnAdmin(tx *txn, u *store.User) error {
 			return &Refusal{Reason: Conflict, Detail: "That is the last admin. Invite another one first."}
 		}
 		for _, x := range users {
-			if x.ID != u.ID && x.Admin && !x.Disabled {
-				return nil
+			if x.ID != u.ID {
+				if admin, err := isAdmin(tx, x); admin || err != nil {
+					return err
+				}
 			}
 			after = x.ID
 		}

@@ -121,7 +121,8 @@ type Brand struct {
 	// when the configuration is loaded. Default: none.
 	Logo string `json:"logo,omitempty"`
 
-	// Templates is a directory whose files replace the mails of the same name.
+	// Templates is a directory whose files replace our mails of the same name:
+	// sign-in.txt, sign-in.html, codes-paused.txt, codes-paused.html.
 	// Default: none.
 	Templates string `json:"templates,omitempty"`
 }

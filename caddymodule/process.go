@@ -108,7 +108,7 @@ func (a *App) rootKey(path string) (authcore.RootKey, error) {
 	if s := a.secrets.rootKey.reveal(); s != "" {
 		return authcore.RootKeyFromSecret(s)
 	}
-	return authcore.LoadRootKey(filepath.Join(filepath.Dir(path), "auth.key"), rand.Reader)
+	return authcore.LoadRootKey(filepath.Join(filepath.Dir(path), "auth.key"), rand.Reader, a.log)
 }
 
 // admits refuses a configuration that the open store does not fit: what it says

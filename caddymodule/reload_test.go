@@ -151,7 +151,7 @@ func TestReload_FiftyUnderLoad(t *testing.T) {
 // are being made, with us or without: the kernel resets what the old listener
 // had not accepted, and TLS handshakes end with the configuration.
 func (s *site) get(c *http.Client) (status int, err error) {
-	for range 5 {
+	for end := time.Now().Add(time.Second); err == nil || time.Now().Before(end); {
 		var req *http.Request
 		if req, err = http.NewRequest(http.MethodGet, "https://app.example.test:"+s.port+"/", nil); err != nil {
 			return 0, err

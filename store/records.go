@@ -120,7 +120,7 @@ const (
 // or expiry.
 type Message struct {
 	ID        string            `json:"id"`
-	Kind      string            `json:"kind"` // "mail"
+	Kind      string            `json:"kind"` // MailMessage or DecoyMessage
 	To        string            `json:"to"`   // the stored address (EM-4)
 	UserID    string            `json:"user_id,omitempty"`
 	Template  string            `json:"template"`
@@ -134,6 +134,15 @@ type Message struct {
 	SentAt    time.Time         `json:"sent_at,omitzero"`
 	LastError string            `json:"last_error,omitempty"` // without secrets
 }
+
+// Kinds of messages.
+const (
+	MailMessage = "mail"
+	// DecoyMessage stands where a mail would, for an address that gets none: it
+	// goes the way of a mail and is dropped, so that no timing tells the two
+	// apart (EN).
+	DecoyMessage = "decoy"
+)
 
 // AuditRecord is one line of the audit log, written in the transaction it
 // records.

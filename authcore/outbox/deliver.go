@@ -8,9 +8,9 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
-	"github.com/passwordless-auth/passwordless-auth/authcore"
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
@@ -25,10 +25,33 @@ func (w *Worker) work(m *store.Message) {
 		w.Kick()
 	}()
 	defer w.contain("giving a mail back", nil)
+	if m.Kind == store.DecoyMessage {
+		w.drop(m)
+		return
+	}
 	defer w.contain("delivering mail", func() {
 		w.settle(m, &failure{doing: "delivering", why: "internal error, see the log"})
 	})
-	w.settle(m, w.deliver(m))
+	began := time.Now()
+	result := w.deliver(m)
+	w.took.Store(int64(time.Since(began)))
+	w.settle(m, result)
+}
+
+// drop ends a decoy: after as long as the last delivery took, and with one
+// commit, so that the store is as busy as for a mail (EN).
+func (w *Worker) drop(m *store.Message) {
+	wait := time.NewTimer(min(time.Duration(w.took.Load()), dropWithin))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-w.ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), commitFor)
+	defer cancel()
+	if err := w.o.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteMessage(m.ID) }); err != nil {
+		w.o.Log.Error("a decoy was not dropped", "message", m.ID, "error", err) // its lease ends, and it comes again
+	}
 }
 
 // contain keeps a panic to itself and calls after (DS-4). Of the value only
@@ -69,7 +92,7 @@ func (w *Worker) deliver(m *store.Message) error {
 
 // render makes the mail of a row. Its errors tell nothing of what it holds.
 func (w *Worker) render(m *store.Message) (email.Address, []byte, error) {
-	if m.Kind != "mail" || m.Template != authcore.TemplateSignIn {
+	if m.Kind != store.MailMessage || !slices.Contains(mails, m.Template) {
 		return "", nil, errors.New("there is no template of this name")
 	}
 	to, err := email.Parse(m.To)

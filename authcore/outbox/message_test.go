@@ -290,7 +290,8 @@ func TestTemplates_AMistakeStopsTheStart(t *testing.T) {
 		"no link":       {"sign-in.txt", "{{.Code}}", "sign-in.txt does not show the link; write {{.Link}}"},
 		"no code":       {"sign-in.html", `<a href="{{.Link}}">x</a>`, "sign-in.html does not show the code; write {{.Code}}"},
 		"empty":         {"sign-in.txt", "", "does not show"},
-		"other name":    {"signin.txt", "x", `there is no mail called "signin.txt"; known are sign-in.txt and sign-in.html`},
+		"other name":    {"signin.txt", "x", `there is no mail called "signin.txt"; known are sign-in.txt, sign-in.html, codes-paused.txt, codes-paused.html`},
+		"no host":       {"codes-paused.txt", "x", "codes-paused does not show where to sign in; write {{.Host}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	netmail "net/mail"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/store"
@@ -41,6 +42,8 @@ const (
 	leaseSlack = 30 * time.Second
 	// drainFor is how long Stop goes on delivering before it interrupts.
 	drainFor = 5 * time.Second
+	// dropWithin bounds how long a decoy pretends to be under way.
+	dropWithin = 5 * time.Second
 	// commitFor bounds the write of a result.
 	commitFor = 10 * time.Second
 )
@@ -73,6 +76,8 @@ type Worker struct {
 	running  sync.WaitGroup
 	start    sync.Once
 	stop     sync.Once
+
+	took atomic.Int64 // nanoseconds of the last delivery
 
 	mu   sync.Mutex
 	last Status

@@ -25,7 +25,18 @@ import (
 //go:embed templates/*.txt templates/*.html
 var templateFiles embed.FS
 
-// SignIn is what the templates sign-in.txt and sign-in.html are given. Every
+// mails are the names of all mails; each is a text and an HTML file.
+var mails = []string{authcore.TemplateSignIn, authcore.TemplatePaused}
+
+func fileNames() (names []string) {
+	for _, mail := range mails {
+		names = append(names, mail+".txt", mail+".html")
+	}
+	return names
+}
+
+// SignIn is what the templates of both mails are given: sign-in, and
+// codes-paused, which has neither code nor link. Every
 // field is one line without control characters, so that the text part needs no
 // escaping; none holds text of a stranger (EM-8, BT-3).
 type SignIn struct {
@@ -48,9 +59,8 @@ type templates struct {
 // puts in their place; dir may be empty. Each is tried out, so a mistake stops
 // the start and not a mail.
 func loadTemplates(dir string) (*templates, error) {
-	names := []string{authcore.TemplateSignIn + ".txt", authcore.TemplateSignIn + ".html"}
 	files := map[string]string{}
-	for _, name := range names {
+	for _, name := range fileNames() {
 		b, err := templateFiles.ReadFile(path.Join("templates", name))
 		if err != nil {
 			return nil, fmt.Errorf("reading template: %w", err)
@@ -63,7 +73,7 @@ func loadTemplates(dir string) (*templates, error) {
 		}
 	}
 	t := &templates{text: text.New(""), html: html.New("")}
-	for _, name := range names {
+	for _, name := range fileNames() {
 		var err error
 		if strings.HasSuffix(name, ".txt") {
 			_, err = t.text.New(name).Parse(files[name])
@@ -88,7 +98,7 @@ func override(files map[string]string, from fs.FS, dir string) error {
 		known := files[e.Name()] != ""
 		switch ext := path.Ext(e.Name()); {
 		case !known && (ext == ".txt" || ext == ".html"):
-			return fmt.Errorf("mail templates in %s: there is no mail called %q; known are sign-in.txt and sign-in.html", dir, e.Name())
+			return fmt.Errorf("mail templates in %s: there is no mail called %q; known are %s", dir, e.Name(), strings.Join(fileNames(), ", "))
 		case !known:
 			continue
 		}
@@ -123,7 +133,12 @@ func (t *templates) try() error {
 			}
 		}
 	}
-	return nil
+	sample.Client = "Example Web"
+	plain, rich, err := t.render(authcore.TemplatePaused, sample)
+	if err == nil && !(strings.Contains(plain, sample.Host) && strings.Contains(rich, sample.Host)) {
+		err = errors.New("mail template codes-paused does not show where to sign in; write {{.Host}}")
+	}
+	return err
 }
 
 // render answers the text and the HTML part of the mail called name.
@@ -172,7 +187,7 @@ func signIn(m *store.Message, secrets map[string]string, now time.Time) (SignIn,
 	if d.Link != "" && !isLink(d.Link) {
 		return d, errors.New("its link is not a link")
 	}
-	if d.Code == "" && d.Link == "" {
+	if d.Code == "" && d.Link == "" && m.Template != authcore.TemplatePaused {
 		return d, errors.New("it carries neither code nor link")
 	}
 	return d, nil

@@ -390,3 +390,38 @@ func BenchmarkPoll(b *testing.B) {
 		}
 	}
 }
+
+// EN: what stands in for a mail goes the way of one, as many commits long, and
+// reaches nobody.
+func TestWorker_DecoysAreDroppedLikeMails_EN(t *testing.T) {
+	s := (&sink{}).start(t)
+	b := newBench(t, s.smtp())
+	commits := map[string]int64{}
+	var updates atomic.Int64
+	b.o.Store = storetest.Faulty(b.store, storetest.Faults{OnUpdate: func(int) storetest.Fault { updates.Add(1); return storetest.None }})
+	w := b.worker()
+	b.put(b.message("first", "ada@example.com"))
+	w.Kick()
+	b.becomes("first", store.Sent)
+	for _, kind := range []string{store.MailMessage, store.DecoyMessage} {
+		before := updates.Load()
+		m := b.message("m-"+kind, "ada@example.com")
+		m.Kind = kind
+		b.put(m)
+		w.Kick()
+		eventually(t, "the "+kind+" is through", func() bool {
+			status, err := w.Status(t.Context())
+			return err == nil && status.Depth == 0
+		})
+		commits[kind] = updates.Load() - before
+	}
+	if commits[store.MailMessage] != commits[store.DecoyMessage] {
+		t.Errorf("commits: %v", commits)
+	}
+	if got := s.mails(); len(got) != 2 {
+		t.Errorf("%d mails were sent, want 2", len(got))
+	}
+	if strings.Contains(b.log.String(), store.DecoyMessage) {
+		t.Errorf("the log tells of it: %s", b.log)
+	}
+}

@@ -297,3 +297,23 @@ func TestLogin_WithoutAMailServerSaysSo(t *testing.T) {
 		t.Error("it asks for an address")
 	}
 }
+
+// CK-2: a session cookie that we never set in that form is nobody's, and goes,
+// on pages of the portal and of app hosts alike.
+func TestCookie_BadOneIsCleared_CK2(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	b.signIn(ada, portalURL+"/")
+	const name = "__Host-passwordless"
+	token := strings.Repeat("A", 43)
+	for what, cookie := range map[string]string{
+		"quoted": name + `="` + token + `"`, "twice": name + "=" + token + "; " + name + "=" + token, "long": name + "=" + strings.Repeat("A", 5000),
+	} {
+		for _, target := range []string{portalURL + "/", portalURL + "/login", portalURL + "/account", appURL + "/.auth/me", appURL + "/.auth/start?rd=/", appURL + "/"} {
+			a := s.browser().send("GET", target, "", map[string]string{"Cookie": cookie})
+			if cleared := a.Header.Get("Set-Cookie"); !strings.HasPrefix(cleared, name+"=;") || !strings.Contains(cleared, "Max-Age=0") {
+				t.Errorf("%s, %s: %d, Set-Cookie %q", target, what, a.StatusCode, cleared)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -53,25 +54,33 @@ func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) 
 	h.writeProblem(w, r, m.status, p)
 }
 
-// cors lets scripts of a configured client read the answer. The list is exact,
-// "null" is never on it, and credentials are never allowed (CS-2).
+// cors lets scripts of configured clients read the answer. The list is exact,
+// "null" is never on it, and credentials are never allowed (CS-2). Which client
+// a page may act for is asked where that is known.
 func (h *Handler) cors(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Add("Vary", "Origin")
-	origin := r.Header["Origin"]
-	if len(origin) != 1 {
-		return false
-	}
+	origin := webOrigin(r)
 	for _, c := range h.svc.Config().Clients {
-		for _, o := range c.Origins {
-			if o == origin[0] {
-				w.Header().Set("Access-Control-Allow-Origin", origin[0])
-				w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
-				w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-				return true
-			}
+		if slices.Contains(c.Origins, origin) {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+			return true
 		}
 	}
 	return false
+}
+
+// webOrigin is the origin of the page that asks, or "" for a program that is
+// no page. Two of them are nobody's.
+func webOrigin(r *http.Request) string {
+	switch v := r.Header["Origin"]; len(v) {
+	case 0:
+		return ""
+	case 1:
+		return cmp.Or(v[0], "null")
+	}
+	return "null"
 }
 
 func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {
@@ -99,6 +108,9 @@ func (h *Handler) apiLoginEmail(w http.ResponseWriter, r *http.Request) error {
 	client, err := h.apiClient(in.ClientID)
 	if err != nil {
 		return err
+	}
+	if !h.svc.PageMayUse(client, webOrigin(r)) {
+		return &authcore.Refusal{Reason: authcore.OriginForbidden}
 	}
 	got, err := h.svc.StartEmail(r.Context(), authcore.StartEmail{
 		Address: in.Email, Client: client, Browser: authcore.Browser{Client: h.client(r)},
@@ -140,7 +152,7 @@ func (h *Handler) apiLoginVerify(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return &authcore.Refusal{Reason: authcore.FlowExpired}
 	}
-	got, err := h.svc.VerifyAPICode(r.Context(), flow, in.Code, h.client(r))
+	got, err := h.svc.VerifyAPICode(r.Context(), flow, in.Code, webOrigin(r), h.client(r))
 	if err != nil {
 		return err
 	}
@@ -158,7 +170,7 @@ func (h *Handler) apiRefresh(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	got, err := h.svc.Refresh(r.Context(), in.RefreshToken, h.client(r))
+	got, err := h.svc.Refresh(r.Context(), in.RefreshToken, webOrigin(r), h.client(r))
 	if err != nil {
 		return err
 	}
@@ -204,7 +216,7 @@ func (h *Handler) session(r *http.Request) (*authcore.Live, error) {
 	if !ok {
 		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}
-	l, err := h.svc.APISession(r.Context(), token)
+	l, err := h.svc.APISession(r.Context(), token, webOrigin(r))
 	if err == nil && l == nil {
 		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}
@@ -216,9 +228,9 @@ func (h *Handler) apiMe(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}
-	l, err := h.svc.APISession(r.Context(), token)
+	l, err := h.svc.APISession(r.Context(), token, webOrigin(r))
 	if err == nil && l == nil {
-		l, err = h.svc.AccessUser(r.Context(), token)
+		l, err = h.svc.AccessUser(r.Context(), token, webOrigin(r))
 	}
 	if err != nil {
 		return err

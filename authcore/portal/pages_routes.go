@@ -60,6 +60,11 @@ func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.B
 		if err != nil {
 			return err
 		}
+		if r.Method == http.MethodPost {
+			if err := h.allow(r); err != nil { // DS-1: who is signed in can flood, too
+				return err
+			}
+		}
 		if b.Session == nil {
 			return h.signInToGoOn(w, r)
 		}
@@ -80,11 +85,6 @@ func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.B
 }
 
 func (h *Handler) signInToGoOn(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodPost {
-		if err := h.allow(r); err != nil {
-			return err
-		}
-	}
 	if wantsProblem(r) {
 		return &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}

@@ -75,6 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.problem(w, r, http.StatusMisdirectedRequest, "MISDIRECTED", "This host does not serve sign-in.")
 		return
 	}
+	h.clearBad(w, r, h.svc.Portal())
 	h.serve(w, r, h.portal)
 }
 
@@ -82,6 +83,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // reaches the upstream. path is the path as the client sent it.
 func (h *Handler) ServeApp(w http.ResponseWriter, r *http.Request, app *authcore.App) {
 	dataHeaders(w.Header(), app.Origin.Scheme == "https")
+	h.clearBad(w, r, app.Origin)
 	rest := strings.TrimPrefix(r.URL.Path, authcore.ReservedPrefix)
 	sub := *r
 	u := *r.URL
@@ -97,6 +99,14 @@ func (h *Handler) ServeApp(w http.ResponseWriter, r *http.Request, app *authcore
 		}
 	}
 	h.serve(w, &sub, mux)
+}
+
+// clearBad drops a session cookie that is none (CK-2), before anything else may
+// set a good one.
+func (h *Handler) clearBad(w http.ResponseWriter, r *http.Request, o authcore.Origin) {
+	if name := h.svc.SessionCookie(o); authcore.IsBadCookie(r.Header["Cookie"], name) {
+		http.SetCookie(w, h.svc.ClearCookie(o, name))
+	}
 }
 
 // serve refuses what is not plain before any handler sees it (FA-5, DS-1).

@@ -123,6 +123,11 @@ var refusals = map[authcore.Reason]mapped{
 		"Use the client_id from the server's configuration.", "",
 		action{},
 	}},
+	authcore.OriginForbidden: {403, failure{
+		"Not from this page", "The page that asks is none of that client's.",
+		"Add its origin to the client in the server's configuration.", "",
+		action{},
+	}},
 	authcore.TokenInvalid: {401, failure{
 		"Token not accepted", "The token is unknown, used or expired.",
 		"Sign in again.", "",

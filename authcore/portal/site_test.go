@@ -211,6 +211,9 @@ func (s *site) mails() []mail {
 		out = nil
 		list, err := tx.ListMessages("", "", 1000)
 		for _, m := range list {
+			if m.Kind == store.DecoyMessage {
+				continue // nobody gets it
+			}
 			secrets, err := s.rt.OpenSecrets(m)
 			if err != nil {
 				return err
