@@ -162,15 +162,19 @@ func TestMailBudget_PerSourceAndItsNetwork_RL1(t *testing.T) {
 		"one address":          func(int) string { return "203.0.113.9" },
 		"its mapped spelling":  func(i int) string { return []string{"203.0.113.9", "::ffff:203.0.113.9"}[i%2] },
 		"one /64":              func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i+1) },
-		"one /48, many /64":    func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i+1) },
+		"one /56, many /64":    func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i%256) },
+		"one /48, many /56":    func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i<<8) },
 		"nobody knows whence":  nil,
 		"loopback (no excuse)": func(int) string { return "127.0.0.1" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			limit := mailsPerSource
-			if name == "one /48, many /64" {
+			switch name {
+			case "one /56, many /64":
 				limit *= ratelimit.WiderFactor
+			case "one /48, many /56":
+				limit *= ratelimit.WiderFactor * ratelimit.WiderFactor
 			}
 			sent := 0
 			for i := range limit + 5 {

@@ -8,9 +8,9 @@ import (
 	"github.com/ulule/limiter/v3"
 )
 
-// WiderFactor is for the /48 around an IPv6 /64 which may send this many times as much
-// (RL-1).
-const WiderFactor = 4
+// WiderFactor is how many times as much each wider network around an IPv6 /64
+// may send as the one inside it (RL-1).
+const WiderFactor = 2
 
 // Charge counts one event of a client under a name, against each rate and each
 // of the client's keys, and reports whether all of them allow it; if not, retry
@@ -20,7 +20,7 @@ func (s *Store) Charge(ctx context.Context, name string, ip netip.Addr, rates ..
 	for _, rate := range rates {
 		for i, key := range ClientKeys(ip) {
 			r := rate
-			if i > 0 {
+			for range i {
 				r.Limit *= WiderFactor
 			}
 			got, err := s.Get(ctx, name+"/"+r.Period.String()+"/"+key, r)
@@ -38,10 +38,10 @@ const UnknownClient = "unknown"
 
 // ClientKeys returns the keys under which a client address is counted, narrow
 // before wide: an IPv4 address by itself; an IPv6 address by its /64, which is
-// one subscriber's to choose from, and by its /48, which a site may hold, for
-// which the caller sets a higher limit (RL-1). An IPv4-mapped IPv6 address is
-// the IPv4 address; zones do not count. There is no exemption for any address
-// (RL-4).
+// one subscriber's to choose from, and by its /56 and /48, which a household or
+// a site may hold, for which the caller sets higher limits (RL-1). An IPv4-mapped
+// IPv6 address is the IPv4 address; zones do not count. There is no exemption
+// for any address (RL-4).
 func ClientKeys(addr netip.Addr) []string {
 	switch addr = addr.Unmap(); {
 	case !addr.IsValid():
@@ -49,8 +49,8 @@ func ClientKeys(addr netip.Addr) []string {
 	case addr.Is4():
 		return []string{netip.PrefixFrom(addr, 32).String()}
 	}
-	keys := make([]string, 0, 2)
-	for _, bits := range []int{64, 48} {
+	keys := make([]string, 0, 3)
+	for _, bits := range []int{64, 56, 48} {
 		keys = append(keys, netip.PrefixFrom(addr.WithZone(""), bits).Masked().String())
 	}
 	return keys

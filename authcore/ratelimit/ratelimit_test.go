@@ -282,11 +282,11 @@ func TestClientKeys(t *testing.T) {
 		"::ffff:203.0.113.7":       {"203.0.113.7/32"},
 		"::ffff:cb00:7107":         {"203.0.113.7/32"},
 		"127.0.0.1":                {"127.0.0.1/32"},
-		"::1":                      {"::/64", "::/48"},
-		"2001:db8:1:2:3:4:5:6":     {"2001:db8:1:2::/64", "2001:db8:1::/48"},
-		"2001:db8:1:2:ffff::":      {"2001:db8:1:2::/64", "2001:db8:1::/48"},
-		"2001:db8:1:3::":           {"2001:db8:1:3::/64", "2001:db8:1::/48"},
-		"fe80::1%eth0":             {"fe80::/64", "fe80::/48"},
+		"::1":                      {"::/64", "::/56", "::/48"},
+		"2001:db8:1:2:3:4:5:6":     {"2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48"},
+		"2001:db8:1:2:ffff::":      {"2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48"},
+		"2001:db8:1:3::":           {"2001:db8:1:3::/64", "2001:db8:1::/56", "2001:db8:1::/48"},
+		"fe80::1%eth0":             {"fe80::/64", "fe80::/56", "fe80::/48"},
 		"::ffff:203.0.113.7%spoof": {"203.0.113.7/32"},
 	} {
 		if got := ClientKeys(netip.MustParseAddr(in)); !slices.Equal(got, want) {
@@ -314,7 +314,7 @@ func FuzzClientKeys(f *testing.F) {
 			return
 		}
 		plain := addr.Unmap().WithZone("")
-		if !slices.Equal(keys, ClientKeys(plain)) || len(keys) != map[bool]int{true: 1, false: 2}[plain.Is4()] {
+		if !slices.Equal(keys, ClientKeys(plain)) || len(keys) != map[bool]int{true: 1, false: 3}[plain.Is4()] {
 			t.Errorf("ClientKeys(%q) = %q", s, keys)
 		}
 		for _, key := range keys {
