@@ -51,10 +51,10 @@ func TestClient_PageOfAnotherIsNobody_CS2(t *testing.T) {
 func TestClient_RemovedOneFinishesNothing_SE5(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
+	tokens := f.apiSignIn(alice, "spa")
 	started, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Client: f.s.Client("spa")})
 	f.must(err)
 	code := f.lastMail().code
-	tokens := f.apiSignIn(alice, "spa")
 	for name, clients := range map[string][]APIClient{"another is left": {{ID: "cli", Title: "Cli"}}, "none is left": nil} {
 		f.reload(portalConfig(t, func(c *Config) { c.Clients = clients }))
 		_, err = f.s.VerifyAPICode(f.ctx(), started.Flow, code, "", Client{})
@@ -63,4 +63,7 @@ func TestClient_RemovedOneFinishesNothing_SE5(t *testing.T) {
 			t.Errorf("%s: the access token is good: %+v", name, c)
 		}
 	}
+	f.reload(portalConfig(t))
+	_, err = f.s.VerifyAPICode(f.ctx(), started.Flow, code, "", Client{})
+	f.must(err) // the refusals spent nothing
 }

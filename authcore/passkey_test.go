@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -384,4 +385,26 @@ func TestPasskey_OriginIsComparedAsItStands_WA7(t *testing.T) {
 	}
 	k.rp.Origin = portalOrigin
 	f.keySignIn(k)
+}
+
+func TestPasskey_KeepsKnownTransportsOnly(t *testing.T) {
+	f := newFixture(t)
+	b, _ := f.signIn(alice)
+	k := f.newKey()
+	c, err := f.s.BeginAddPasskey(f.ctx(), b)
+	f.must(err)
+	var body map[string]any
+	f.must(json.Unmarshal(f.attest(k, c), &body))
+	body["response"].(map[string]any)["transports"] = append(slices.Repeat([]string{"telepathy"}, 1000), "usb", "internal", "usb")
+	raw, err := json.Marshal(body)
+	f.must(err)
+	_, err = f.s.FinishAddPasskey(f.ctx(), c.ID.Reveal(), raw, "", b)
+	f.must(err)
+	keys, err := f.s.Passkeys(f.ctx(), b.Session.User)
+	f.must(err)
+	var cred webauthn.Credential
+	f.must(json.Unmarshal(keys[0].Credential, &cred))
+	if !slices.Equal(cred.Transport, []protocol.AuthenticatorTransport{protocol.USB, protocol.Internal}) {
+		t.Errorf("stored are %d: %.100q", len(cred.Transport), cred.Transport)
+	}
 }
