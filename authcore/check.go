@@ -40,7 +40,7 @@ type Decision struct {
 	Identity *Identity // who is here, also on public paths; nil: nobody
 	Session  store.Hash
 	Cookie   cookies.Status // Bad: clear it (CK-2)
-	Err      error          // Unavailable: why
+	Err      error          // the store did not answer: why it is Unavailable or, on a public path, nobody
 }
 
 // Check decides about one request. With a valid cached session it does no I/O,
@@ -61,9 +61,9 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 	value, d.Cookie = cookies.Find(r.Cookies, s.SessionCookie(app.Origin))
 	if d.Cookie == cookies.One {
 		entry, hash, err := s.lookup(ctx, value, app.id, s.guardKind(), touch)
-		switch {
+		switch d.Err = err; {
 		case err != nil && !public:
-			d.Verdict, d.Err = Unavailable, err
+			d.Verdict = Unavailable
 			return d
 		case err == nil && entry.User != nil:
 			d.Identity, d.Session = entry.User, hash

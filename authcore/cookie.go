@@ -54,6 +54,13 @@ func (s *Service) OurCookies(o Origin) []string {
 	return []string{sessionCookie, flowCookie, deviceCookie}
 }
 
+// CookieNames are our cookies on any origin.
+func CookieNames() []string {
+	return []string{
+		hostPrefix + sessionCookie, hostPrefix + flowCookie, hostPrefix + deviceCookie, sessionCookie, flowCookie, deviceCookie,
+	}
+}
+
 // StripCookies removes our cookies from raw Cookie headers; all others stay
 // byte for byte (HD-5).
 func StripCookies(headers, names []string) (kept []string, changed bool) {

@@ -72,7 +72,7 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 	}
 	var refusal *Refusal
 	err = s.update(ctx, func(tx *txn) error {
-		refusal, err = s.pendingBudget(tx, store.KindFlow, in.Browser.IP)
+		refusal, err = s.pendingBudget(tx, store.KindFlow, in.Browser.Client)
 		if refusal != nil || err != nil {
 			return err
 		}

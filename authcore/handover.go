@@ -57,7 +57,11 @@ const returnPurpose = "return state"
 // so do our own paths, where nobody wants to end.
 func SafePath(raw string) string {
 	p, ok := redirect.Path(raw)
-	if !ok || len(p) > maxReturnPath || strings.HasPrefix(p, ReservedPrefix) {
+	if !ok || len(p) > maxReturnPath {
+		return "/"
+	}
+	path, _, _ := strings.Cut(p, "?")
+	if path, err := url.PathUnescape(path); err != nil || path == ReservedPrefix || strings.HasPrefix(path, ReservedPrefix+"/") {
 		return "/"
 	}
 	return p

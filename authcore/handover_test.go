@@ -267,6 +267,7 @@ func TestReturn_PathIsOfTheSameHost_RD2(t *testing.T) {
 	for _, path := range []string{
 		"//evil.example", "/\\evil.example", "https://evil.example/", "\\/evil.example", "/%2fevil.example", "/\tevil", "evil",
 		"", "/..//evil.example", "/a\r\nSet-Cookie: x", "javascript:alert(1)", "/" + strings.Repeat("a", maxReturnPath),
+		"/.auth", "/.auth/logout", "/%2eauth/logout", "/.%61uth/start?rd=/", "/.auth%2flogout", // our own, where nobody wants to end
 	} {
 		sealed, err := f.s.SealReturn(f.app(appHost), path, nonce, 0)
 		f.must(err)
@@ -276,6 +277,9 @@ func TestReturn_PathIsOfTheSameHost_RD2(t *testing.T) {
 		if u := StartURL(f.app(appHost), path, 0); u != appOrigin+"/.auth/start?rd=%2F" {
 			t.Errorf("%.30q starts at %q", path, u)
 		}
+	}
+	if p := SafePath("/.authority?a=/.auth/"); p != "/.authority?a=/.auth/" {
+		t.Errorf("an app's own path becomes %q", p)
 	}
 	if u := StartURL(f.app(appHost), "/a?b=c&d", 2); u != appOrigin+"/.auth/start?rd=%2Fa%3Fb%3Dc%26d&n=2" {
 		t.Errorf("start is %q", u)

@@ -121,18 +121,18 @@ func fold(c byte) byte {
 	switch {
 	case c >= 'A' && c <= 'Z':
 		return c + 'a' - 'A'
-	case c == '_' || c == '.' || c == ' ':
-		return '-'
+	case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+		return c
 	}
-	return c
+	return '-'
 }
 
 func foldedPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && foldedEqual(s[:len(prefix)], prefix)
 }
 
-// foldedEqual compares as CGI-like backends do: letter case, and "_", "." and
-// "-" alike.
+// foldedEqual compares as CGI-like backends do, some of which make "_" of
+// whatever is neither letter nor digit (RFC 3875 section 4.1.18).
 func foldedEqual(a, b string) bool {
 	if len(a) != len(b) {
 		return false

@@ -113,7 +113,7 @@ func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Br
 	started := map[string]string{purposeLogin: evLoginStarted, purposeStepUp: evLoginStarted, purposeRegister: evRegisterStarted}
 	var refusal *Refusal
 	err = s.update(ctx, func(tx *txn) error {
-		refusal, err = s.pendingBudget(tx, store.KindCeremony, b.IP)
+		refusal, err = s.pendingBudget(tx, store.KindCeremony, b.Client)
 		if refusal != nil || err != nil {
 			return err
 		}

@@ -100,7 +100,18 @@ func canonicalHost(host string) string {
 // Client is what is known about who sends a request.
 type Client struct {
 	IP        netip.Addr // invalid: unknown (FA-1)
+	Peer      netip.Addr // who connected to us
 	UserAgent string
+}
+
+// source is whom the throttles count: the client or, where it is unknown, the
+// peer that speaks for it. Otherwise one peer could use up what all unknown
+// clients have (RL-5).
+func (c Client) source() netip.Addr {
+	if c.IP.IsValid() {
+		return c.IP
+	}
+	return c.Peer
 }
 
 func (c Client) ip() string {

@@ -18,12 +18,17 @@ type streams struct {
 }
 
 type stream struct {
-	req    Request
-	user   string
-	hash   store.Hash
-	public bool
-	rt     *Runtime
-	cut    func()
+	req  Request
+	user string // "": nobody was signed in
+	hash store.Hash
+	rt   *Runtime
+	cut  func()
+}
+
+// same reports whether the app still speaks to whom it was told. A stream on a
+// public path that began as somebody's ends with that session, too.
+func (st *stream) same(d *Decision) bool {
+	return st.user == "" || d.Identity != nil && d.Identity.UserID == st.user
 }
 
 func (ss *streams) init() { ss.live = map[*stream]struct{}{} }
@@ -34,7 +39,7 @@ func (ss *streams) init() { ss.live = map[*stream]struct{}{} }
 // checked once more: ok false means that it must not start.
 func (s *Service) Watch(ctx context.Context, r Request, d *Decision, cut func()) (release func(), ok bool) {
 	r.Cookies = slices.Clone(r.Cookies) // the request's own may change under way
-	st := &stream{req: r, hash: d.Session, public: d.Public, rt: s.rt, cut: cut}
+	st := &stream{req: r, hash: d.Session, rt: s.rt, cut: cut}
 	if d.Identity != nil {
 		st.user = d.Identity.UserID
 	}
@@ -47,7 +52,7 @@ func (s *Service) Watch(ctx context.Context, r Request, d *Decision, cut func())
 		delete(ss.live, st)
 		ss.mu.Unlock()
 	}
-	if again := s.Check(ctx, &r); again.Verdict != Allow {
+	if again := s.Check(ctx, &r); again.Verdict != Allow || !st.same(&again) {
 		release()
 		return nil, false
 	}
@@ -75,7 +80,7 @@ func (ss *streams) recheck(dead []store.Hash, users []string) {
 	for _, u := range users {
 		changed[u] = true
 	}
-	judge(ss.pick(func(st *stream) bool { return !st.public && (ended[st.hash] || changed[st.user]) }))
+	judge(ss.pick(func(st *stream) bool { return ended[st.hash] || st.user != "" && changed[st.user] }))
 }
 
 func (ss *streams) recheckAll() {
@@ -96,7 +101,8 @@ func judge(list []*stream) {
 		if s == nil {
 			continue
 		}
-		if d := s.Peek(context.Background(), &st.req); d.Verdict == SignIn || d.Verdict == Deny {
+		d := s.Peek(context.Background(), &st.req)
+		if d.Err == nil && (d.Verdict != Allow || !st.same(&d)) {
 			st.cut()
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Service) mailBudget(tx *txn, addr string, u *store.User, b Browser) (bo
 	}
 	// The source comes first, and what one axis refuses costs the next nothing:
 	// who has used up its own budget must not use up other people's.
-	_, within, err := chargeSource(tx, "mail/source/", b.IP, max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
+	_, within, err := chargeSource(tx, "mail/source/", b.source(), max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
 	if err != nil || !within {
 		return false, err
 	}
@@ -39,7 +39,7 @@ func (s *Service) mailBudget(tx *txn, addr string, u *store.User, b Browser) (bo
 
 // pendingBudget charges one flow or ceremony to its source, and refuses it
 // where the source or everybody together has begun too many (DS-1).
-func (s *Service) pendingBudget(tx *txn, kind store.Kind, ip netip.Addr) (*Refusal, error) {
+func (s *Service) pendingBudget(tx *txn, kind store.Kind, client Client) (*Refusal, error) {
 	n, err := tx.CountTakes(kind)
 	if err != nil {
 		return nil, fmt.Errorf("counting what is pending: %w", err)
@@ -49,7 +49,7 @@ func (s *Service) pendingBudget(tx *txn, kind store.Kind, ip netip.Addr) (*Refus
 	}
 	now := s.now()
 	limit := max(pendingPerSource, s.cfg.requestsIn(pendingWindow)/3)
-	reset, within, err := chargeSource(tx, "pending/"+string(kind)+"/", ip, limit, now, pendingWindow)
+	reset, within, err := chargeSource(tx, "pending/"+string(kind)+"/", client.source(), limit, now, pendingWindow)
 	if err != nil || within {
 		return nil, err
 	}

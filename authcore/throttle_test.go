@@ -262,23 +262,44 @@ func TestMailBudget_SurvivesARestart_RL3(t *testing.T) {
 	}
 }
 
+// RL-5: who is unknown is counted by the peer that speaks for it, so one peer
+// uses up nothing of another's.
+func TestSource_UnknownClientsAreCountedByTheirPeer_RL5(t *testing.T) {
+	f := newFixture(t)
+	flood, other := f.newBrowser(), f.newBrowser()
+	flood.IP, other.IP = netip.Addr{}, netip.Addr{}
+	flood.Peer, other.Peer = netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
+	for i := range mailsPerSource {
+		f.mailed(fmt.Sprintf("user%d@example.com", i), flood)
+	}
+	for range f.s.cfg.Burst {
+		f.s.AllowRequest(f.ctx(), flood.Client)
+	}
+	if _, ok := f.s.AllowRequest(f.ctx(), flood.Client); ok || f.mailed(alice, flood) {
+		t.Error("the peer is not used up")
+	}
+	if _, ok := f.s.AllowRequest(f.ctx(), other.Client); !ok || !f.mailed(alice, other) {
+		t.Error("another peer is throttled too")
+	}
+}
+
 func TestAllowRequest_BothWindowsHold(t *testing.T) {
 	f := newFixture(t)
 	ip := netip.MustParseAddr("203.0.113.9")
 	for i := range f.s.cfg.Burst {
-		if _, ok := f.s.AllowRequest(f.ctx(), ip); !ok {
+		if _, ok := f.s.AllowRequest(f.ctx(), Client{IP: ip}); !ok {
 			t.Fatalf("request %d is refused", i+1)
 		}
 	}
-	retry, ok := f.s.AllowRequest(f.ctx(), ip)
+	retry, ok := f.s.AllowRequest(f.ctx(), Client{IP: ip})
 	if ok || retry <= 0 || retry > f.s.cfg.BurstPer+time.Second {
 		t.Errorf("one more than the burst: %v, come back in %v", ok, retry)
 	}
-	if _, ok := f.s.AllowRequest(f.ctx(), netip.MustParseAddr("203.0.113.10")); !ok {
+	if _, ok := f.s.AllowRequest(f.ctx(), Client{IP: netip.MustParseAddr("203.0.113.10")}); !ok {
 		t.Error("another client is refused")
 	}
 	f.clock.advance(f.s.cfg.BurstPer + time.Second)
-	if _, ok := f.s.AllowRequest(f.ctx(), ip); !ok {
+	if _, ok := f.s.AllowRequest(f.ctx(), Client{IP: ip}); !ok {
 		t.Error("after the burst window the client is refused")
 	}
 }

@@ -10,6 +10,14 @@ import (
 // forwarding are the headers by which a proxy tells of a client.
 var forwarding = [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
 
+// addresses are the client's, zero where it is unknown, and the peer's.
+func addresses(r *http.Request) (client, peer netip.Addr) {
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		peer = from.Addr().Unmap().WithZone("")
+	}
+	return clientIP(r), peer
+}
+
 // clientIP is the client's address, or the zero Addr where it is unknown. Caddy
 // resolves it through the configured trusted proxies. A peer that is not one of
 // them but sends forwarding headers may be a proxy nobody told us of, or a

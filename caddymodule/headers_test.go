@@ -14,6 +14,7 @@ import (
 var reservedSpellings = []string{
 	"Remote-User", "remote-user", "REMOTE-USER", "Remote_User", "remote_user", "Remote.User", "remote-User", "Remote_Groups",
 	"Remote-Sub", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-Jwt", "remote_jwt", "X-App-User", "x_app_user", "X.App-User",
+	"Remote~User", "remote!user", "Remote+User", "Remote*User", "Remote'User", "Remote`User", "Remote|User", "Remote^User", "Remote#User", "Remote$User", "Remote&User", "Remote%User", "X*App|User",
 }
 
 const renamed = "headers {\nuser X-App-User\nname off\n}\npublic /open /open/*"
@@ -25,7 +26,12 @@ func identityLines(t *testing.T, raw string) []string {
 	var lines []string
 	for line := range strings.Lines(raw) {
 		name, _, ok := strings.Cut(line, ":")
-		folded := strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(name))
+		folded := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return '-'
+		}, strings.ToLower(name))
 		if ok && (strings.HasPrefix(folded, "remote-") || folded == "x-app-user") {
 			lines = append(lines, strings.TrimSpace(line))
 		}
@@ -192,5 +198,57 @@ func TestErrorRoutes_SeeWhatTheGuardLeft(t *testing.T) {
 	req.Header.Del("Cookie")
 	if res, _ := do(t, s.client(t, "h1"), req); res.StatusCode != http.StatusUnauthorized || fallback.reached() {
 		t.Errorf("without a session: %s", res.Status)
+	}
+}
+
+// FA-13: in another protocol a client would send whole requests through the
+// tunnel, with whatever headers it likes. WebSocket is the one that passes.
+func TestUpgrade_WebSocketAndNothingElse_FA13(t *testing.T) {
+	s := newSite(t, "public /open", "")
+	for asked, passes := range map[string]bool{
+		"Connection: Upgrade\nUpgrade: websocket\n":                                         true,
+		"Connection: keep-alive, Upgrade\nUpgrade: WebSocket\n":                             true,
+		"Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk\n":     false,
+		"Connection: upgrade\nUpgrade: H2C\nhttp2-settings: AAMAAABk\n":                     false,
+		"Connection: Upgrade\nUpgrade: websocket, h2c\n":                                    false,
+		"Connection: Upgrade\nUpgrade: h2c\nUpgrade: websocket\n":                           false,
+		"Connection: Upgrade\nUpgrade: websocket/13\n":                                      false,
+		"Connection: Upgrade\nUpgrade: foo\n":                                               false,
+		"Connection: Upgrade\nUpgrade: \n":                                                  false,
+		"Connection: close, Upgrade,\nConnection: UPGRADE\nUpgrade: TLS/1.0\nX-Kept: yes\n": false,
+	} {
+		for _, path := range []string{"/", "/open"} {
+			request := "GET " + path + " HTTP/1.1\nHost: app.example.test\n" + asked + "Sec-WebSocket-Key: eHh4eHh4eHh4eHh4eHh4eA==\nSec-WebSocket-Version: 13\n"
+			if path == "/" {
+				request += "Cookie: " + s.cookie + "\n"
+			}
+			if status := s.raw(t, request+"\n"); !strings.Contains(status, "200") { // this app never upgrades
+				t.Fatalf("%q: %s", asked, status)
+			}
+			got := strings.ToLower(s.last(t))
+			if strings.Contains(got, "upgrade: websocket") != passes || !passes && strings.Contains(got, "upgrade") || strings.Contains(got, "http2-settings") {
+				t.Errorf("%s, %q: the app got\n%s", path, asked, got)
+			}
+		}
+	}
+}
+
+// A tunnel of another kind is refused, whoever asks.
+func TestConnect_IsForWebSocketOnly_FA13(t *testing.T) {
+	s := newSite(t, "", "")
+	status := s.raw(t, "CONNECT app.example.test HTTP/1.1\nHost: app.example.test\nCookie: "+s.cookie+"\n\n")
+	if !strings.Contains(status, "405") && !strings.Contains(status, "400") || s.reached() {
+		t.Errorf("%s, reached: %v", status, s.reached())
+	}
+	for proto, want := range map[string]bool{"": true, "websocket": false, "connect-udp": true} {
+		for major, version := range map[int]string{2: "HTTP/2.0", 3: proto} {
+			r := &http.Request{Method: http.MethodConnect, ProtoMajor: major, Proto: version, Header: http.Header{}}
+			if proto != "" && major == 2 {
+				r.Header[":protocol"] = []string{proto}
+			}
+			if got := tunnels(r); got != want {
+				t.Errorf("HTTP/%d with %q is a tunnel: %v", major, proto, got)
+			}
+		}
 	}
 }

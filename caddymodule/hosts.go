@@ -108,6 +108,7 @@ func (a *App) bindHosts() (binding, error) {
 		return b, err
 	}
 	b.warn(w.guards)
+	b.warnBare(&w)
 	b.warnProxies(a.http)
 	return b, a.checkCore(b.hosts)
 }
@@ -249,6 +250,26 @@ func (b *binding) warn(guards []found) {
 		}
 		if isLocalSite(f) && !loopbackOnly(f.server) {
 			b.warnings = append(b.warnings, f.guard.where()+": plain HTTP on localhost, but other machines can connect; add \"bind 127.0.0.1 ::1\" to the site")
+		}
+	}
+}
+
+// warnBare finds ways past the guard to an app that believes what requests say
+// about users (HD-1).
+func (b *binding) warnBare(w *walker) {
+	for _, h := range b.hosts {
+		reached := func(proxies []found) bool {
+			return slices.ContainsFunc(proxies, func(p found) bool {
+				return slices.ContainsFunc(w.guards, func(g found) bool { return slices.Contains(h.Guards, g.guard) && p.meets(&g) })
+			})
+		}
+		if reached(w.bare) {
+			b.warnings = append(b.warnings, fmt.Sprintf("%s: requests for %s can reach a reverse_proxy without it, and may claim there to be anybody; guard the whole site and open paths with public",
+				h.Guards[0].where(), h.Host))
+		}
+		if reached(w.onError) {
+			b.warnings = append(b.warnings, fmt.Sprintf("%s: handle_errors of %s leads to a reverse_proxy that no guard stands in front of; put this before it\nrequest_header -Remote-*",
+				h.Guards[0].where(), h.Host))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -80,12 +81,21 @@ func (l *Limit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if l.Burst != (Rate{}) {
 		n = 2
 	}
-	retry, ok := c.store.Charge(r.Context(), c.names[l], clientIP(r), rates[:n]...)
+	retry, ok := c.store.Charge(r.Context(), c.names[l], source(r), rates[:n]...)
 	if !ok {
 		tooMany(w, r, retry)
 		return nil
 	}
 	return next.ServeHTTP(w, r)
+}
+
+// source is whom a limit counts: the client, or the peer where that is unknown.
+func source(r *http.Request) netip.Addr {
+	client, peer := addresses(r)
+	if client.IsValid() {
+		return client
+	}
+	return peer
 }
 
 // tooMany answers in words that need no portal: a limit may stand in front of

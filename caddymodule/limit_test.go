@@ -1,16 +1,20 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 func TestLimit_NeedsARate(t *testing.T) {
@@ -96,6 +100,34 @@ func TestLimit_AloneNeedsNoStore(t *testing.T) {
 		res.Body.Close()
 		if res.StatusCode != want {
 			t.Errorf("%s, want %d", res.Status, want)
+		}
+	}
+}
+
+// RL-5: behind a peer that is not trusted a client is unknown, and the peer is
+// counted. It must not be able to use up what others have.
+func TestSource_UnknownClientsAreCountedByTheirPeer_RL5(t *testing.T) {
+	ask := func(peer, forwarded string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = peer
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-For", forwarded)
+		}
+		host, _, _ := net.SplitHostPort(peer)
+		vars := map[string]any{caddyhttp.ClientIPVarKey: host}
+		return r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, vars))
+	}
+	for request, want := range map[*http.Request]string{
+		ask("192.0.2.1:1", ""):                     "192.0.2.1",
+		ask("192.0.2.1:1", "203.0.113.9"):          "192.0.2.1",
+		ask("192.0.2.2:1", "203.0.113.9"):          "192.0.2.2",
+		ask("[::ffff:192.0.2.3]:1", "203.0.113.9"): "192.0.2.3",
+	} {
+		if got := source(request); got.String() != want {
+			t.Errorf("%s is counted as %s", request.RemoteAddr, got)
+		}
+		if client := clientIP(request); client.IsValid() == (request.Header["X-Forwarded-For"] != nil) {
+			t.Errorf("%s is known as %s", request.RemoteAddr, client)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func mayStream(r *http.Request) bool {
 		return true
 	}
 	for _, v := range r.Header["Accept"] {
-		if strings.Contains(v, eventStream) {
+		if strings.Contains(strings.ToLower(v), eventStream) {
 			return true
 		}
 	}
@@ -46,6 +46,13 @@ func mayStream(r *http.Request) bool {
 }
 
 const eventStream = "text/event-stream"
+
+// isEventStream reads a media type, whose case says nothing (RFC 9110 section
+// 8.3.1).
+func isEventStream(contentType string) bool {
+	contentType = strings.TrimLeft(contentType, " \t")
+	return len(contentType) >= len(eventStream) && strings.EqualFold(contentType[:len(eventStream)], eventStream)
+}
 
 // watchRequest registers the request as a live stream and returns it with a
 // context that ends when the session does.
@@ -163,7 +170,7 @@ func (p *passing) filter() {
 			delete(h, "Set-Cookie")
 		}
 	}
-	if types := h["Content-Type"]; p.unwatch == nil && len(types) > 0 && strings.HasPrefix(types[0], eventStream) {
+	if types := h["Content-Type"]; p.unwatch == nil && len(types) > 0 && isEventStream(types[0]) {
 		p.watchAnswer()
 	}
 }

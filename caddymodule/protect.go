@@ -17,6 +17,7 @@ import (
 var (
 	errNotReady = errors.New("sign-in is starting")
 	errRaced    = errors.New("the session changed while a stream began")
+	errTunnel   = errors.New("CONNECT is for WebSocket only")
 )
 
 // ServeHTTP decides about one request and, if it may pass, makes sure that the
@@ -24,7 +25,8 @@ var (
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	s := g.app.serving(r.Context())
 	if s == nil { // FA-10: a guard that cannot decide lets nobody through
-		g.strip(r) // HD-1: the site's error routes may lead to an upstream
+		g.strip(r) // HD-1, HD-5: the site's error routes may lead to an upstream
+		dropCookies(r, authcore.CookieNames())
 		return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)
 	}
 	original := originalURL(r)
@@ -41,6 +43,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Here: r.URL.EscapedPath(), Cookies: r.Header["Cookie"]},
 	}
 	defer p.release()
+	stripUpgrade(r.Header)
 	p.decision = s.svc.Check(r.Context(), &p.asked)
 	if p.decision.Verdict == authcore.Allow && mayStream(r) {
 		r = p.watchRequest(r)
@@ -48,6 +51,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if p.decision.Verdict != authcore.Allow {
 		s.pages.Refuse(w, asSent(r, host, original), &p.decision)
 		return nil
+	}
+	if tunnels(r) {
+		return caddyhttp.Error(http.StatusMethodNotAllowed, errTunnel)
 	}
 	p.names = s.cookiesOf(p.decision.App)
 	g.strip(r)
@@ -108,6 +114,7 @@ func (g *Guard) strip(r *http.Request) {
 // dropCookies removes what is ours to know (HD-5); other cookies stay byte for
 // byte.
 func dropCookies(r *http.Request, names []string) {
+	delete(r.Header, "Cookie2") // of RFC 2965, which no browser sends
 	cookies := r.Header["Cookie"]
 	if len(cookies) == 0 {
 		return
@@ -141,6 +148,44 @@ func stripConnection(h http.Header, values []string, p *authcore.Policy) {
 	case dropped:
 		h["Connection"] = []string{strings.Join(kept, ", ")}
 	}
+}
+
+// tunnels reports whether a request asks for a tunnel other than WebSocket's
+// (RFC 8441, RFC 9220): what runs through it no guard sees (FA-13).
+func tunnels(r *http.Request) bool {
+	if r.Method != http.MethodConnect {
+		return false
+	}
+	if r.ProtoMajor == 2 {
+		return r.Header.Get(":protocol") != "websocket"
+	}
+	return r.ProtoMajor < 2 || r.Proto != "websocket" // HTTP/3 has it there
+}
+
+// stripUpgrade lets a client change to WebSocket and to no other protocol: in
+// "h2c", say, it would send whole requests through the tunnel, which no guard
+// sees (FA-13). A server may ignore Upgrade (RFC 9110 section 7.8), so the
+// request goes on without.
+func stripUpgrade(h http.Header) {
+	delete(h, "Http2-Settings")
+	switch asked := h["Upgrade"]; {
+	case len(asked) == 0, len(asked) == 1 && strings.EqualFold(asked[0], "websocket"):
+		return
+	}
+	delete(h, "Upgrade")
+	var kept []string
+	for _, v := range h["Connection"] {
+		for token := range strings.SplitSeq(v, ",") {
+			if token = strings.TrimSpace(token); token != "" && !strings.EqualFold(token, "upgrade") {
+				kept = append(kept, token)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
 // stripTrailers keeps reserved names out of trailers (HD-1): those announced

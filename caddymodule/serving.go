@@ -120,7 +120,7 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 	look := a.Brand.look()
 	look.Name = config.Brand
 	s.pages, err = portal.New(portal.Options{
-		Service: s.svc, Brand: look, Log: a.log, Version: Version(), ClientIP: clientIP, Health: s, MetricsAllow: allow,
+		Service: s.svc, Brand: look, Log: a.log, Version: Version(), Address: addresses, Health: s, MetricsAllow: allow,
 	})
 	return s, err
 }

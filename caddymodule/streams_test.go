@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -41,7 +43,7 @@ func streamingApp(t *testing.T) (addr string, left chan string) {
 	})
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
 		defer func() { left <- "/events" }()
-		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		w.Header().Set("Content-Type", cmp.Or(r.URL.Query().Get("type"), "text/event-stream; charset=utf-8"))
 		fmt.Fprint(w, "data: hello\n\n")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -57,7 +59,7 @@ func streamingApp(t *testing.T) (addr string, left chan string) {
 func newStreamingSite(t *testing.T) (*site, chan string) {
 	t.Helper()
 	addr, left := streamingApp(t)
-	return newSite(t, "", "@stream path /ws /events\nreverse_proxy @stream "+addr+" {\nstream_close_delay 1h\n}"), left
+	return newSite(t, "public /pub/*", "handle_path /pub/* {\nreverse_proxy "+addr+" {\nstream_close_delay 1h\n}\n}\n@stream path /ws /events\nreverse_proxy @stream "+addr+" {\nstream_close_delay 1h\n}"), left
 }
 
 // opener opens a stream and returns what comes out of it.
@@ -94,13 +96,13 @@ func overEvents(protocol, accept string) opener {
 		t.Helper()
 		c := s.client(t, protocol)
 		c.Timeout = 3 * within
-		return openEvents(t, c, s, accept)
+		return openEvents(t, c, s, "/events", accept)
 	}
 }
 
-func openEvents(t *testing.T, c *http.Client, s *site, accept string) io.Reader {
+func openEvents(t *testing.T, c *http.Client, s *site, path, accept string) io.Reader {
 	t.Helper()
-	req := s.request(t, http.MethodGet, "/events", nil)
+	req := s.request(t, http.MethodGet, path, nil)
 	req.Header.Set("Accept", accept)
 	res, err := c.Do(req)
 	if err != nil {
@@ -231,6 +233,44 @@ func TestStream_UnannouncedEventsEndWithTheSession(t *testing.T) {
 	t.Run("h1", func(t *testing.T) { testEnds(t, overEvents("h1", "*/*")) })
 	t.Run("h2", func(t *testing.T) { testEnds(t, overEvents("h2", "*/*")) })
 	t.Run("h3", func(t *testing.T) { testEnds(t, overHTTP3) })
+}
+
+// RFC 9110 section 8.3.1: the case of a media type says nothing.
+func TestStream_EventsInAnyCaseEndWithTheSession(t *testing.T) {
+	for _, kind := range []string{"Text/Event-Stream", " TEXT/EVENT-STREAM;charset=utf-8"} {
+		t.Run(kind, func(t *testing.T) {
+			testEnds(t, func(t *testing.T, s *site) io.Reader {
+				return openEvents(t, s.client(t, "h2"), s, "/events?type="+url.QueryEscape(kind), "*/*")
+			})
+		})
+	}
+}
+
+// SE-5: on a public path the app was told who is here, too. When that is no
+// longer so, it has to ask again.
+func TestStream_OnAPublicPathEndsWithItsSession_SE5(t *testing.T) {
+	s, left := newStreamingSite(t)
+	own := openEvents(t, s.client(t, "h1"), s, "/pub/events", "text/event-stream")
+	cookie := s.cookie
+	s.cookie = "other=1"
+	nobodys := openEvents(t, s.client(t, "h1"), s, "/pub/events", "text/event-stream")
+	s.cookie = cookie
+	for _, stream := range []io.Reader{own, nobodys} {
+		if _, err := io.ReadFull(stream, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.service().DisableUser(t.Context(), "test", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-left:
+	case <-time.After(within):
+		t.Error("the stream of a disabled user goes on")
+	}
+	if len(left) > 0 {
+		t.Error("the stream of nobody was cut as well")
+	}
 }
 
 // RFC 8441. Go's server offers it under this setting only, which is read when

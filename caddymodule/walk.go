@@ -22,6 +22,8 @@ type walker struct {
 	guards   []found // a guard in a named route once for each invocation
 	portals  []found
 	limits   []found // only of decoded routes
+	bare     []found // proxies that requests reach without a guard
+	onError  []found // proxies in error routes
 	warnings []string
 	invoking []string // named routes being walked, against loops
 }
@@ -41,6 +43,17 @@ type scope struct {
 	auth       bool     // requests for /.auth/* get here
 	rewritten  bool     // the URI may have been changed
 	behind     *Guard   // the guard it has passed for certain
+}
+
+// meets reports whether a request for one of the guard's hosts may get here.
+func (s *scope) meets(guard *found) bool {
+	switch {
+	case s.server != guard.server:
+		return false
+	case s.hosts == nil || guard.hosts == nil:
+		return s.hosts == nil && guard.hosts == nil // other sites have hosts of their own
+	}
+	return slices.ContainsFunc(guard.hosts, s.serves)
 }
 
 // serves reports whether requests for host get here.
@@ -126,8 +139,30 @@ func (w *walker) handler(n node, s scope) (scope, error) {
 		if inner := oursWithin(n.raw); inner != "" {
 			return s, fmt.Errorf("%s stands inside %s, where it cannot work; write it directly in the site, or in handle or route", inner, n.name)
 		}
+		if n.name == "reverse_proxy" {
+			return w.proxy(n, s)
+		}
 	}
 	return s, nil
+}
+
+// proxy notes one that a guard does not stand in front of, and a rewrite that
+// it does by itself.
+func (w *walker) proxy(n node, s scope) (scope, error) {
+	if s.behind == nil {
+		w.bare = append(w.bare, found{scope: s})
+	}
+	var rp struct {
+		Rewrite json.RawMessage `json:"rewrite"`
+	}
+	if n.module != nil {
+		return s, nil // decoded: it was looked at when it was raw
+	}
+	if err := n.decode(&rp); err != nil || rp.Rewrite == nil {
+		return s, err
+	}
+	_, err := w.rewrite(node{name: n.name, raw: rp.Rewrite}, s)
+	return s, err // what it rewrites goes to its upstream and nowhere else
 }
 
 func (w *walker) guard(n node, s scope) (scope, error) {
@@ -216,6 +251,7 @@ func (w *walker) errorRoutes(list caddyhttp.RouteList, s scope) error {
 		return err
 	}
 	w.limits = append(w.limits, inner.limits...)
+	w.onError = append(w.onError, inner.bare...)
 	if len(inner.guards)+len(inner.portals) > 0 {
 		return errors.New("handle_errors: passwordless_guard and passwordless_portal cannot work there")
 	}

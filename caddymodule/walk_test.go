@@ -109,6 +109,34 @@ func TestValidate_Warns(t *testing.T) {
 			"app.example.com {\npasswordless_guard {\npublic /healthz\n}\nhandle_path /x/* {\nrespond hi\n}\n}",
 			"the URI is rewritten behind the guard",
 		},
+		"a proxy that rewrites behind public paths": {
+			"app.example.com {\npasswordless_guard {\npublic /pub/*\n}\nreverse_proxy localhost:1 {\nrewrite /admin{uri}\n}\n}",
+			"the URI is rewritten behind the guard",
+		},
+		"a proxy beside the guard's matcher": {
+			"app.example.com {\npasswordless_guard /admin/*\nhandle /.auth/* {\npasswordless_guard\n}\nreverse_proxy localhost:1\n}",
+			": requests for app.example.com can reach a reverse_proxy without it, and may claim there to be anybody; guard the whole site and open paths with public",
+		},
+		"a proxy beside a guarded handle": {
+			"app.example.com {\nhandle /api/* {\nreverse_proxy localhost:1\n}\nhandle {\npasswordless_guard\nreverse_proxy localhost:1\n}\n}",
+			"can reach a reverse_proxy without it",
+		},
+		"a proxy before the guard": {
+			"app.example.com {\nroute {\nreverse_proxy /api/* localhost:1\npasswordless_guard\nreverse_proxy localhost:1\n}\n}",
+			"can reach a reverse_proxy without it",
+		},
+		"a proxy on a site without a host": {
+			":8443 {\nhandle /api/* {\nreverse_proxy localhost:1\n}\nhandle {\npasswordless_guard {\norigin https://app.example.com\n}\nreverse_proxy localhost:1\n}\n}",
+			"can reach a reverse_proxy without it",
+		},
+		"a proxy behind the guard, and one of another site": {
+			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\n%\napp.example.com {\npasswordless_guard\nhandle /x/* {\nreverse_proxy localhost:1\n}\nreverse_proxy localhost:1\n}\nopen.example.com {\nreverse_proxy localhost:2\n}",
+			"",
+		},
+		"a proxy in handle_errors": {
+			"app.example.com {\npasswordless_guard\nreverse_proxy localhost:1\nhandle_errors {\nreverse_proxy localhost:2\n}\n}",
+			"handle_errors of app.example.com leads to a reverse_proxy that no guard stands in front of; put this before it\nrequest_header -Remote-*",
+		},
 		"an rp_id above an app": {
 			"passwordless {\nportal https://auth.example.com\nrp_id example.com\n}\n%\napp.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
 			"rp_id example.com covers the app app.example.com",

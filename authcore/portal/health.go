@@ -17,7 +17,7 @@ var private = []netip.Prefix{
 // serveHealth answers /health, /readiness and /liveness on any host, to
 // allowed addresses only (WB-2).
 func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) {
-	if !h.mayReadHealth(h.ClientIP(r)) {
+	if ip, _ := h.Address(r); !h.mayReadHealth(ip) {
 		h.problem(w, r, http.StatusForbidden, "FORBIDDEN", "Health is shown to the networks in metrics_allow only.")
 		return
 	}

@@ -3,6 +3,8 @@ package portal
 import (
 	"html"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -304,6 +306,32 @@ func TestEN_EveryAddressGetsTheSameAnswers(t *testing.T) {
 	for _, m := range s.mails() {
 		if m.to == gone || m.to == nobody {
 			t.Errorf("%s was mailed", m.to)
+		}
+	}
+}
+
+// deadlined notes what becomes of the connection's read deadline.
+type deadlined struct {
+	http.ResponseWriter
+	set []time.Time
+}
+
+func (d *deadlined) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+// DS-1: whoever sends a body byte by byte does not hold a connection for ever,
+// whatever timeouts the server around us has.
+func TestBody_MustArriveInTime_DS1(t *testing.T) {
+	s := newSite(t)
+	for _, target := range []string{portalURL + "/login", portalURL + "/api/login/email", appURL + "/.auth/logout"} {
+		w := &deadlined{ResponseWriter: httptest.NewRecorder()}
+		r := httptest.NewRequest("POST", target, strings.NewReader("email="))
+		before := time.Now()
+		s.ServeHTTP(w, r)
+		if len(w.set) != 2 || w.set[0].Before(before) || w.set[0].After(time.Now().Add(bodyWithin)) || !w.set[1].IsZero() {
+			t.Errorf("%s: deadlines %v", target, w.set)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -17,9 +18,9 @@ type Options struct {
 	Brand   Brand
 	Log     *slog.Logger
 	Version string
-	// ClientIP is the client's address, or the zero Addr where it is unknown
-	// (FA-1).
-	ClientIP func(*http.Request) netip.Addr
+	// Address is the client's address, or the zero Addr where it is unknown
+	// (FA-1), and that of the peer that connected.
+	Address func(*http.Request) (client, peer netip.Addr)
 	// Health describes mail and draining, for readiness.
 	Health HealthSource
 	// MetricsAllow are the networks that may read health endpoints; nil means
@@ -119,6 +120,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeM
 	if _, pattern := mux.Handler(r); pattern == "" {
 		h.notFound(w, r, mux)
 		return
+	}
+	if r.ContentLength != 0 {
+		// DS-1: our bodies are small, whatever timeouts the server has.
+		c := http.NewResponseController(w)
+		if c.SetReadDeadline(time.Now().Add(bodyWithin)) == nil {
+			defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+		}
 	}
 	mux.ServeHTTP(w, r)
 }

@@ -21,6 +21,8 @@ const (
 	maxForm  = 16 << 10
 	maxJSON  = 64 << 10
 	maxQuery = 8 << 10
+
+	bodyWithin = 20 * time.Second // a credential over the slowest of networks
 )
 
 // Refusals of a request before it is understood.
@@ -34,7 +36,8 @@ var (
 
 // client describes who sends the request.
 func (h *Handler) client(r *http.Request) authcore.Client {
-	return authcore.Client{IP: h.ClientIP(r), UserAgent: r.UserAgent()}
+	ip, peer := h.Address(r)
+	return authcore.Client{IP: ip, Peer: peer, UserAgent: r.UserAgent()}
 }
 
 // browser reads our cookies of the portal. The session is looked up live.
@@ -196,7 +199,7 @@ func plainText(s string) bool {
 
 // allow charges the client's rate limit before any work is done (DS-3).
 func (h *Handler) allow(r *http.Request) error {
-	if retry, ok := h.svc.AllowRequest(r.Context(), h.ClientIP(r)); !ok {
+	if retry, ok := h.svc.AllowRequest(r.Context(), h.client(r)); !ok {
 		return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: retry}
 	}
 	return nil

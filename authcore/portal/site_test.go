@@ -150,7 +150,7 @@ func startSite(t *testing.T, c authcore.Config, change ...func(*authcore.Config)
 	s.svc, err = authcore.NewService(s.rt, c)
 	s.must(err)
 	s.svc.Start()
-	s.h, err = New(Options{Service: s.svc, Brand: Brand{Name: "Example"}, Log: log, Health: healthy{}, ClientIP: clientIP})
+	s.h, err = New(Options{Service: s.svc, Brand: Brand{Name: "Example"}, Log: log, Health: healthy{}, Address: address})
 	s.must(err)
 	s.addUser(ada, "staff")
 	s.addUser(bob)
@@ -164,9 +164,9 @@ type healthy struct{}
 func (healthy) Mail() error    { return nil }
 func (healthy) Draining() bool { return false }
 
-func clientIP(r *http.Request) netip.Addr {
+func address(r *http.Request) (client, peer netip.Addr) {
 	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return a.Addr()
+	return a.Addr(), a.Addr()
 }
 
 func (s *site) must(err error) {

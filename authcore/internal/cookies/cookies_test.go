@@ -101,6 +101,7 @@ var lenient = []string{
 	ours + "=x", ours, ours + "=", ours + " =x", ours + "\t=x", "\t" + ours + "=x", " \t " + ours + " = x", "=" + ours + "=x", "= " + ours, "==" + ours + "=x",
 	"__host-passwordless=x", "__HOST-PASSWORDLESS=x", "__Host_passwordless=x", "..Host-passwordless=x", "__Host.passwordless=x", "_.Host passwordless=x", "%5F%5FHost%2dpasswordless=x", "%5f_Host-passwordless%20=x",
 	`"` + ours + `"=x`, "\xa0" + ours + "=x", "\x00" + ours + "=x", ours + "\x00y=x", ours + "[]=x", ours + "[a]=x", "\x0b" + ours + "\x0c=x", "%00" + ours + "=x", ours + "%00=x", ours + "%3D=x",
+	"q=1, " + ours + "=x", `q="1, ` + ours + `=x"`, "q=,," + ours + "=x,y",
 }
 
 func TestStrip_LenientSpellings(t *testing.T) {

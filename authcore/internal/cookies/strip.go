@@ -102,6 +102,10 @@ func isOurs(pair string, names []string) bool {
 			return true
 		}
 	}
+	// Readers of RFC 2109 and 2965 end a pair at a comma as well.
+	if i := strings.IndexByte(pair, ','); i >= 0 {
+		return isOurs(pair[i+1:], names)
+	}
 	return false
 }
 
