@@ -257,8 +257,8 @@ func TestParallel_ExactlyOneOfFifty(t *testing.T) {
 		t.Helper()
 		page, secret, _ := strings.Cut(link, "#")
 		token := formToken.FindStringSubmatch(c.Navigate(page).Body)[1]
-		return prepared(http.MethodPost, page, fmt.Sprintf(`{"token":%q}`, secret),
-			"Content-Type", "application/json", "X-Form-Token", token, "Origin", w.URL(authHost, ""))
+		return prepared(http.MethodPost, page, withForm(fmt.Sprintf(`{"token":%q}`, secret), token),
+			"Content-Type", "application/json", "Origin", w.URL(authHost, ""))
 	}
 
 	t.Run("Link", func(t *testing.T) {

@@ -249,9 +249,23 @@ func script(t *testing.T, c *harness.Client, page harness.Response, path, body s
 		t.Fatalf("no form token at %s (%s)", page.Request.URL, page.Status)
 	}
 	at := page.Request.URL
-	return c.Request(http.MethodPost, at.Scheme+"://"+at.Host+path, body,
-		"Content-Type", "application/json", "X-Form-Token", found[1], "Origin", at.Scheme+"://"+at.Host,
+	return c.Request(http.MethodPost, at.Scheme+"://"+at.Host+path, withForm(body, found[1]),
+		"Content-Type", "application/json", "Origin", at.Scheme+"://"+at.Host,
 		"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty")
+}
+
+// withForm puts a page's form token into a JSON object, as its script does; what
+// is no object stays.
+func withForm(body, token string) string {
+	rest, ok := strings.CutPrefix(body, "{")
+	switch member := fmt.Sprintf(`{"form":%q`, token); {
+	case !ok:
+		return body
+	case strings.HasPrefix(rest, "}"):
+		return member + rest
+	default:
+		return member + "," + rest
+	}
 }
 
 // peek opens a mailed link and shows its secret to the server, which spends

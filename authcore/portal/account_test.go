@@ -255,14 +255,14 @@ func TestInvite_MakesTheAccountByAPress(t *testing.T) {
 	where, secret, _ := strings.Cut(link, "#")
 	page := b.load(where).want(t, 200, "Invitation to Example")
 	before := s.records()
-	if about := b.fetch(page, "/invite/peek", mailed{secret}).json(t); about["email"] != "new@example.com" {
+	if about := b.fetch(page, "/invite/peek", mailed{Token: secret}).json(t); about["email"] != "new@example.com" {
 		t.Errorf("peek: %v", about)
 	}
 	if s.records().counts != before.counts {
 		t.Error("peek changed something")
 	}
-	b.next(b.fetch(page, "/invite", mailed{secret})).want(t, 200, "use a passkey")
-	b.fetch(page, "/invite", mailed{secret}).want(t, 400, "INVITE_INVALID")
+	b.next(b.fetch(page, "/invite", mailed{Token: secret})).want(t, 200, "use a passkey")
+	b.fetch(page, "/invite", mailed{Token: secret}).want(t, 400, "INVITE_INVALID")
 	s.noSecretsIn(t, secret, b)
 }
 
@@ -271,9 +271,9 @@ func TestInvite_ToAnAccountWithAPasskeyNeedsIt(t *testing.T) {
 	b, k := s.withPasskey()
 	b.fill(b.load(portalURL+"/account"), "/logout")
 	where, secret, _ := strings.Cut(s.invite(ada), "#")
-	b.fetch(b.load(where), "/invite", mailed{secret}).want(t, 403, "Sign in here with that passkey")
+	b.fetch(b.load(where), "/invite", mailed{Token: secret}).want(t, 403, "Sign in here with that passkey")
 	b.next(k.prove(b, b.load(portalURL+"/login"), "/login/passkey"))
-	b.next(b.fetch(b.load(where), "/invite", mailed{secret})).want(t, 200, "Your account")
+	b.next(b.fetch(b.load(where), "/invite", mailed{Token: secret})).want(t, 200, "Your account")
 }
 
 func TestInvite_ToAnAccountThatWasSignedOutSinceNeedsAFreshSignIn_SE5(t *testing.T) {
@@ -282,9 +282,9 @@ func TestInvite_ToAnAccountThatWasSignedOutSinceNeedsAFreshSignIn_SE5(t *testing
 	b.signIn(ada, portalURL+"/")
 	where, secret, _ := strings.Cut(s.invite(ada), "#")
 	s.must(s.svc.SignOutUser(t.Context(), "cli", ada))
-	b.fetch(b.load(where), "/invite", mailed{secret}).want(t, 403, "Sign in by e-mail, then open it again")
+	b.fetch(b.load(where), "/invite", mailed{Token: secret}).want(t, 403, "Sign in by e-mail, then open it again")
 	b.signIn(ada, portalURL+"/")
-	b.fetch(b.load(where), "/invite", mailed{secret}).want(t, 200, "next")
+	b.fetch(b.load(where), "/invite", mailed{Token: secret}).want(t, 200, "next")
 }
 
 // Where no mail server is configured the page asks nobody for an address, and

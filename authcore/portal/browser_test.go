@@ -208,10 +208,27 @@ func (b *browser) fetch(page *answer, path string, body any) *answer {
 	b.s.must(err)
 	target, err := page.url.Parse(m[1] + path)
 	b.s.must(err)
-	return b.send("POST", target.String(), string(encoded), map[string]string{
-		"Content-Type": "application/json", "X-Form-Token": html.UnescapeString(m[2]), "Accept": "*/*",
+	return b.send("POST", target.String(), withForm(string(encoded), html.UnescapeString(m[2])), map[string]string{
+		"Content-Type": "application/json", "Accept": "*/*",
 		"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin", "Origin": target.Scheme + "://" + target.Host,
 	})
+}
+
+// withForm puts the page's form token into a JSON object, in place of an empty
+// one; what is no object stays.
+func withForm(body, token string) string {
+	member := `{"form":"` + token + `"`
+	if rest, ok := strings.CutPrefix(body, `{"form":""`); ok {
+		return member + rest
+	}
+	rest, ok := strings.CutPrefix(body, "{")
+	switch {
+	case !ok:
+		return body
+	case strings.HasPrefix(rest, "}"):
+		return member + rest
+	}
+	return member + "," + rest
 }
 
 // to is the return state that a page's script hands back.

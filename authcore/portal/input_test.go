@@ -205,8 +205,8 @@ func TestInput_EveryScriptEndpoint(t *testing.T) {
 func (b *browser) fetchRaw(page *answer, path, body, kind string) *answer {
 	b.s.t.Helper()
 	m := bodyData.FindStringSubmatch(page.body)
-	return b.send("POST", portalURL+path, body, map[string]string{
-		"Content-Type": kind, "X-Form-Token": m[2], "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin",
+	return b.send("POST", portalURL+path, withForm(body, m[2]), map[string]string{
+		"Content-Type": kind, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin",
 	})
 }
 

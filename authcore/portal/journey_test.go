@@ -41,19 +41,19 @@ func TestJourney_LinkInTheBrowserThatAsked(t *testing.T) {
 	link, secret, _ := strings.Cut(s.lastMail().link, "#")
 	page := b.load(link).want(t, 200, "Sign in to Example")
 	before := s.records()
-	about := b.fetch(page, "/login/link/peek", mailed{secret}).json(t)
+	about := b.fetch(page, "/login/link/peek", mailed{Token: secret}).json(t)
 	if about["same_browser"] != true || about["email"] != ada || about["device"] != "Firefox on Linux" {
 		t.Errorf("peek: %v", about)
 	}
 	if after := s.records(); after.counts.Sessions != before.counts.Sessions || after.takes["link"] != before.takes["link"] {
 		t.Error("peek changed something (ML-4)")
 	}
-	page = b.next(b.fetch(page, "/login/link", mailed{secret})).want(t, 200, "use a passkey")
+	page = b.next(b.fetch(page, "/login/link", mailed{Token: secret})).want(t, 200, "use a passkey")
 	page = b.fill(page, "/login/offer").want(t, 200, "the app sees "+ada)
 	if page.url.Path != "/x" {
 		t.Errorf("ended at %s", page.url)
 	}
-	b.fetch(b.load(portalURL+"/login/link"), "/login/link", mailed{secret}).want(t, 400, "LINK_INVALID")
+	b.fetch(b.load(portalURL+"/login/link"), "/login/link", mailed{Token: secret}).want(t, 400, "LINK_INVALID")
 	s.noSecretsIn(t, secret, b)
 }
 
@@ -64,11 +64,11 @@ func TestJourney_LinkElsewhereSignsInOnlyThatBrowser(t *testing.T) {
 	other.agent, other.ip = "Mozilla/5.0 (iPhone) Safari/605.1", "198.51.100.9"
 	link, secret, _ := strings.Cut(s.lastMail().link, "#")
 	page := other.load(link)
-	about := other.fetch(page, "/login/link/peek", mailed{secret}).json(t)
+	about := other.fetch(page, "/login/link/peek", mailed{Token: secret}).json(t)
 	if about["same_browser"] != false || about["device"] != "Firefox on Linux" {
 		t.Errorf("peek elsewhere: %v", about)
 	}
-	done := other.fetch(page, "/login/link", mailed{secret})
+	done := other.fetch(page, "/login/link", mailed{Token: secret})
 	if got := done.json(t)["next"]; got != appURL+"/x" {
 		t.Errorf("next = %v, want the plain app URL", got)
 	}

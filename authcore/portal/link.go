@@ -15,6 +15,7 @@ import (
 
 // mailed is what those scripts send.
 type mailed struct {
+	scripted
 	Token string `json:"token"`
 }
 
@@ -52,7 +53,7 @@ func (h *Handler) readMailed(r *http.Request) (m mailed, b authcore.Browser, err
 }
 
 // open reads what a script of somebody who need not be signed in sends.
-func (h *Handler) open(r *http.Request, b *authcore.Browser, into any) (err error) {
+func (h *Handler) open(r *http.Request, b *authcore.Browser, into interface{ formToken() string }) (err error) {
 	if err := h.allow(r); err != nil {
 		return err
 	}

@@ -18,13 +18,14 @@ type ceremonyDoc struct {
 
 // answerDoc is what comes back.
 type answerDoc struct {
+	scripted
 	Flow       string          `json:"flow"`
 	Credential json.RawMessage `json:"credential"`
 	To         string          `json:"to"`
 }
 
-// nothing is an empty JSON object.
-type nothing struct{}
+// nothing is a JSON object without anything of its own.
+type nothing struct{ scripted }
 
 func writeCeremony(w http.ResponseWriter, c *authcore.Ceremony) {
 	writeJSON(w, http.StatusOK, ceremonyDoc{c.ID.Reveal(), c.Options})

@@ -37,7 +37,7 @@ func TestSidecar_LinkElsewhere(t *testing.T) {
 	if link != appURL+"/.auth/login/link" {
 		t.Fatalf("the link leads to %s", link)
 	}
-	other.next(other.fetch(other.load(link), "/login/link", mailed{secret})).want(t, 200, "the app sees "+ada)
+	other.next(other.fetch(other.load(link), "/login/link", mailed{Token: secret})).want(t, 200, "the app sees "+ada)
 }
 
 func TestSidecar_DeniedByItsOwnPolicy(t *testing.T) {

@@ -162,7 +162,7 @@ func TestTrouble_ExpiredCodeAndLink(t *testing.T) {
 	page := b.fill(b.load(appURL+"/"), "/login", "email", ada)
 	_, secret, _ := strings.Cut(s.lastMail().link, "#")
 	s.wait(10*time.Minute + time.Second)
-	b.fetch(b.load(portalURL+"/login/link"), "/login/link", mailed{secret}).want(t, 400, "LINK_INVALID")
+	b.fetch(b.load(portalURL+"/login/link"), "/login/link", mailed{Token: secret}).want(t, 400, "LINK_INVALID")
 	page = b.code(page).want(t, 400, "too old")
 	page = b.fill(page, "/login/code/resend").want(t, 200, "Check your mail")
 	b.fill(b.code(page), "/login/offer").want(t, 200, "the app sees")

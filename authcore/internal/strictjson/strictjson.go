@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"strings"
 )
@@ -30,11 +31,16 @@ func Decode(data []byte, into any) error {
 	return nil
 }
 
-// names are the exact member names of a struct.
+// names are the exact member names of a struct, those of embedded ones included.
 func names(t reflect.Type) map[string]bool {
 	set := map[string]bool{}
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		field := t.Field(i)
+		if field.Anonymous {
+			maps.Copy(set, names(field.Type))
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		set[name] = true
 	}
 	return set

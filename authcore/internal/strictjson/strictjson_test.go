@@ -5,7 +5,12 @@ import (
 	"testing"
 )
 
+type form struct {
+	Form string `json:"form"`
+}
+
 type body struct {
+	form
 	Email string          `json:"email"`
 	Raw   json.RawMessage `json:"raw,omitempty"`
 }
@@ -13,6 +18,9 @@ type body struct {
 func TestDecode_AcceptsExactlyTheKnownMembers(t *testing.T) {
 	for in, want := range map[string]bool{
 		`{"email":"a"}`:                 true,
+		`{"email":"a","form":"b"}`:      true,
+		`{"form":"b","form":"b"}`:       false,
+		`{"Form":"b"}`:                  false,
 		` {"email":"a","raw":{"x":1}} `: true,
 		`{}`:                            true,
 		``:                              false,

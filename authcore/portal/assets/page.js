@@ -25,8 +25,8 @@ export async function post(path, body, signal) {
   try {
     response = await fetch(base + path, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-Form-Token": token },
-      body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ form: token, ...body }),
       referrerPolicy: "same-origin", // so that Origin is sent from no-referrer pages too
       redirect: "error",
       signal,
