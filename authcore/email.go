@@ -71,15 +71,21 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 		}
 	}
 	var refusal *Refusal
+	var unsent string
 	err = s.update(ctx, func(tx *txn) error {
+		unsent = ""
 		refusal, err = s.pendingBudget(tx, store.KindFlow, in.Browser.Client)
 		if refusal != nil || err != nil {
 			return err
 		}
-		return s.startEmail(tx, &in, string(addr), secretToken.Hash())
+		unsent, err = s.startEmail(tx, &in, string(addr), secretToken.Hash())
+		return err
 	})
 	if err = orRefusal(err, refusal); err != nil {
 		return nil, err
+	}
+	if unsent != "" { // the visitor must not learn of it (EN), so that the operator can
+		s.rt.log.Info("no sign-in mail is sent", "why", unsent, "to", addr.Mask())
 	}
 	if s.cfg.Mailed != nil {
 		s.cfg.Mailed() // EN: for decoys too
@@ -87,19 +93,20 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 	return &EmailStarted{Flow: secretToken, ExpiresIn: s.cfg.LinkTTL, ResendAfter: resendAfter}, nil
 }
 
-func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Hash) error {
+// startEmail stores the flow. Where it is a decoy, unsent says why.
+func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Hash) (unsent string, err error) {
 	if err := dropFlow(tx, key); err != nil {
-		return err
+		return "", err
 	}
 	u, err := tx.UserByEmail(addr)
 	if errors.Is(err, store.ErrNotFound) {
 		u = nil
 	} else if err != nil {
-		return fmt.Errorf("finding the address: %w", err)
+		return "", fmt.Errorf("finding the address: %w", err)
 	}
 	within, err := s.mailBudget(tx, addr, u, in.Browser)
 	if err != nil {
-		return err
+		return "", err
 	}
 	f := &flow{Email: addr, SentAt: s.now(), To: in.To, IP: in.Browser.ip(), Agent: in.Browser.agent()}
 	if in.Client != nil {
@@ -110,27 +117,32 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	}
 	eligible, err := s.mayUseEmail(tx, u, in.StepUp)
 	if err != nil {
-		return err
+		return "", err
 	}
+	typ := evLinkRequested
 	switch {
-	case !within || !eligible && u != nil:
+	case !within:
+		typ, unsent = evRateLimited, "too many mails to this address, from this network or in all"
+	case u != nil && u.Disabled:
+		unsent = "the user is disabled"
+	case u != nil && !eligible:
+		unsent = "the user has a passkey, and e-mail does not do beside it"
 	case u != nil:
 		f.UserID, f.Epoch, f.NoCode = u.ID, u.Epoch, u.WrongCodes >= maxWrongCodes
 	case s.mayRegister(addr):
 		f.Register = true
+	default:
+		unsent = "nobody has this address, and registration is not open to it"
 	}
-	typ, ok := evLinkRequested, f.UserID != "" || f.Register
-	if !within {
-		typ = evRateLimited
+	details := map[string]string{"email": email.Address(addr).Mask(), "client": f.ClientID}
+	if unsent != "" {
+		details["why"] = unsent
 	}
-	err = tx.audit(event{
-		typ: typ, ok: ok, client: in.Browser.Client, subject: f.UserID,
-		details: map[string]string{"email": email.Address(addr).Mask(), "client": f.ClientID},
-	})
+	err = tx.audit(event{typ: typ, ok: unsent == "", client: in.Browser.Client, subject: f.UserID, details: details})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return s.putFlow(tx, key, f, in, ok)
+	return unsent, s.putFlow(tx, key, f, in, unsent == "")
 }
 
 // putFlow stores the flow, its link and its mail. A decoy does the same work
@@ -176,9 +188,9 @@ func (s *Service) mayUseEmail(tx *txn, u *store.User, stepUp bool) (bool, error)
 	if s.cfg.EmailAfterPasskey == "allow" && !stepUp {
 		return true, nil
 	}
-	keys, err := tx.PasskeysOf(u.ID)
+	keys, err := s.usablePasskeys(tx, u.ID)
 	if err != nil {
-		return false, fmt.Errorf("listing passkeys: %w", err)
+		return false, err
 	}
 	return len(keys) == 0, nil // SE-8: e-mail confirms nothing where a passkey exists
 }

@@ -162,9 +162,9 @@ func (s *Service) signIn(tx *txn, u *store.User, amr string, passkeyID []byte, b
 	if err != nil {
 		return nil, err
 	}
-	keys, err := tx.PasskeysOf(u.ID)
+	keys, err := s.usablePasskeys(tx, u.ID)
 	if err != nil {
-		return nil, fmt.Errorf("listing passkeys: %w", err)
+		return nil, err
 	}
 	offer := !s.cfg.NoPasskey && len(keys) == 0 && now.After(u.NotNowUntil)
 	return &SignedIn{Token: token, Device: device, Session: sess, User: u, Offer: offer}, nil

@@ -169,9 +169,9 @@ func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, ow
 	if u.Disabled {
 		return nil, false, refuse(InviteInvalid), nil
 	}
-	keys, err := tx.PasskeysOf(u.ID)
+	keys, err := s.usablePasskeys(tx, u.ID)
 	if err != nil {
-		return nil, false, nil, fmt.Errorf("listing passkeys: %w", err)
+		return nil, false, nil, err
 	}
 	var live *Live
 	if b.Session != nil && b.Session.User.ID == u.ID {

@@ -76,10 +76,10 @@ func (w *waUser) WebAuthnDisplayName() string {
 }
 func (w *waUser) WebAuthnCredentials() []webauthn.Credential { return w.creds }
 
-func loadWAUser(tx store.Tx, u *store.User) (*waUser, error) {
-	keys, err := tx.PasskeysOf(u.ID)
+func (s *Service) loadWAUser(tx store.Tx, u *store.User) (*waUser, error) {
+	keys, err := s.usablePasskeys(tx, u.ID)
 	if err != nil {
-		return nil, fmt.Errorf("listing passkeys: %w", err)
+		return nil, err
 	}
 	w := &waUser{u: u}
 	for _, k := range keys {
@@ -185,7 +185,7 @@ func (s *Service) BeginStepUp(ctx context.Context, b Browser) (*Ceremony, error)
 	}
 	var w *waUser
 	err := s.rt.store.View(ctx, func(tx store.Tx) (err error) {
-		w, err = loadWAUser(tx, b.Session.User)
+		w, err = s.loadWAUser(tx, b.Session.User)
 		return err
 	})
 	if err != nil {
@@ -269,7 +269,7 @@ func (s *Service) assert(ctx context.Context, c *ceremony, body []byte, only *st
 		if err != nil {
 			return err
 		}
-		w, err = loadWAUser(tx, u)
+		w, err = s.loadWAUser(tx, u)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -28,10 +28,31 @@ func (s *Service) Passkeys(ctx context.Context, u *store.User) (keys []*store.Pa
 	return keys, err
 }
 
+// Usable are those that work here: a passkey belongs to the rp_id that it was
+// made for, and no browser offers it under another. One of another rp_id is
+// nobody's way in and confirms nothing.
+func (s *Service) Usable(keys []*store.Passkey) (usable []*store.Passkey) {
+	for _, k := range keys {
+		if k.RPID == s.cfg.RPID {
+			usable = append(usable, k)
+		}
+	}
+	return usable
+}
+
+// usablePasskeys are the user's passkeys that work here.
+func (s *Service) usablePasskeys(tx store.Tx, userID string) ([]*store.Passkey, error) {
+	keys, err := tx.PasskeysOf(userID)
+	if err != nil {
+		return nil, fmt.Errorf("listing passkeys: %w", err)
+	}
+	return s.Usable(keys), nil
+}
+
 // MayManage says whether the session may change factors now; if not, the
 // refusal names the methods of a step-up that would do.
 func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
-	method := AMREmail
+	method, keys := AMREmail, s.Usable(keys)
 	if len(keys) > 0 {
 		method = AMRPasskey
 	}
@@ -68,7 +89,7 @@ func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, er
 		if len(keys) >= maxPasskeys {
 			return refuse(TooMany), nil
 		}
-		w, err = loadWAUser(tx, l.User)
+		w, err = s.loadWAUser(tx, l.User)
 		return nil, err
 	})
 	if err != nil {
@@ -182,7 +203,7 @@ func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store
 	}
 	var w *waUser
 	if err := s.rt.store.View(ctx, func(tx store.Tx) error {
-		w, err = loadWAUser(tx, u)
+		w, err = s.loadWAUser(tx, u)
 		return err
 	}); err != nil {
 		return nil, err
@@ -245,7 +266,7 @@ func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client 
 		if findPasskey(keys, id) == nil {
 			return refuse(NotFound), nil
 		}
-		if len(keys) == 1 && !s.cfg.MailWorks() {
+		if usable := s.Usable(keys); len(usable) == 1 && findPasskey(usable, id) != nil && !s.cfg.MailWorks() {
 			return &Refusal{Reason: Conflict, Detail: "This is your only way in. Add another passkey first."}, nil
 		}
 		if _, err := tx.TakePasskey(id); err != nil {

@@ -230,15 +230,12 @@ func (s *Service) SetGroups(ctx context.Context, actor, who string, groups []str
 
 // isAdmin reports whether the role has taken effect (BT-1): it was accepted,
 // and there is a passkey to exercise it with.
-func isAdmin(tx store.Tx, u *store.User) (bool, error) {
+func (s *Service) isAdmin(tx store.Tx, u *store.User) (bool, error) {
 	if !u.Admin || u.Disabled {
 		return false, nil
 	}
-	keys, err := tx.PasskeysOf(u.ID)
-	if err != nil {
-		return false, fmt.Errorf("listing passkeys: %w", err)
-	}
-	return len(keys) > 0, nil
+	keys, err := s.usablePasskeys(tx, u.ID)
+	return len(keys) > 0, err
 }
 
 // keepAnAdmin refuses to take away an admin where no other can act.
@@ -256,7 +253,7 @@ func (s *Service) keepAnAdmin(tx *txn, u *store.User) error {
 		}
 		for _, x := range users {
 			if x.ID != u.ID {
-				if admin, err := isAdmin(tx, x); admin || err != nil {
+				if admin, err := s.isAdmin(tx, x); admin || err != nil {
 					return err
 				}
 			}

@@ -70,7 +70,7 @@ func (s SMTP) open(ctx context.Context, conn net.Conn) (*smtp.Client, *failure) 
 	}
 	if s.TLS == StartTLS {
 		if offered, _ := c.Extension("STARTTLS"); !offered {
-			return nil, failed(ctx, "STARTTLS", errors.New("the mail server does not offer it; write tls implicit for port 465"))
+			return nil, failed(ctx, "STARTTLS", errors.New("the mail server does not offer it; write tls implicit for port 465, or tls none for a server on this machine"))
 		}
 		if err := c.StartTLS(s.tlsConfig()); err != nil {
 			return nil, failed(ctx, "STARTTLS", err)
