@@ -116,7 +116,7 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 // MailWorks reports whether a person can get in by a mail.
-func (c *Config) MailWorks() bool { return !c.NoEmail && !c.NoMailServer }
+func (c Config) MailWorks() bool { return !c.NoEmail && !c.NoMailServer }
 
 func (c *Config) check() error {
 	serving := c.Portal

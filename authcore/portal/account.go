@@ -49,14 +49,23 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 		Page: p, Name: u.DisplayName, Groups: u.Groups,
 		Signal: passkeySignal{RPID: h.svc.Config().RPID, UserHandle: base64.RawURLEncoding.EncodeToString(u.Handle)},
 	}
-	c := h.svc.Config()
+	c, usable := h.svc.Config(), h.svc.Usable(keys)
 	for _, k := range keys {
-		id := base64.RawURLEncoding.EncodeToString(k.ID)
-		page.Passkeys = append(page.Passkeys, accountPasskey{
-			ID: id, Name: k.Name, Created: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
-			Last: len(keys) == 1 && !c.MailWorks(),
-		})
-		page.Signal.Credentials = append(page.Signal.Credentials, id)
+		row := accountPasskey{
+			ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, Created: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
+		}
+		if k.RPID == c.RPID {
+			row.Last = len(usable) == 1 && !c.MailWorks()
+			page.Signal.Credentials = append(page.Signal.Credentials, row.ID)
+		} else {
+			row.MadeFor = k.RPID
+		}
+		page.Passkeys = append(page.Passkeys, row)
+	}
+	for _, app := range c.Apps {
+		if _, ok := h.svc.Admits(&app, u); ok {
+			page.Open = append(page.Open, app.Origin.String())
+		}
 	}
 	for _, d := range devices {
 		page.Sessions = append(page.Sessions, h.sessionRow(&d))
@@ -78,7 +87,7 @@ func (h *Handler) sessionRow(d *authcore.Device) accountSession {
 	s := d.Session
 	row := accountSession{
 		ID: s.ID, Device: useragent.Describe(s.UserAgent), IP: s.IP, SignedIn: s.CreatedAt, LastSeen: s.LastSeen,
-		Current: d.Current, Apps: d.Apps,
+		Current: d.Current, Apps: d.Apps, How: how(s.AMR),
 	}
 	if s.ClientID != "" {
 		row.Device = s.ClientID
@@ -87,6 +96,19 @@ func (h *Handler) sessionRow(d *authcore.Device) accountSession {
 		}
 	}
 	return row
+}
+
+// how says what a session was signed in with, the strongest first.
+func how(amr []string) string {
+	switch {
+	case slices.Contains(amr, authcore.AMRPasskey):
+		return "with a passkey"
+	case slices.Contains(amr, authcore.AMREmail):
+		return "by e-mail"
+	case slices.Contains(amr, authcore.AMRInvite):
+		return "by invitation"
+	}
+	return ""
 }
 
 // accountForm reads a form of the account page and runs act. What the person
@@ -157,7 +179,7 @@ func (h *Handler) postRevokeAll(w http.ResponseWriter, r *http.Request, b *authc
 		return err
 	}
 	h.forget(w)
-	h.see(w, "/signed-out")
+	h.see(w, "/signed-out?everywhere=1")
 	return nil
 }
 

@@ -317,3 +317,66 @@ func TestCookie_BadOneIsCleared_CK2(t *testing.T) {
 		}
 	}
 }
+
+// A link to /logout signs nobody out (CS-1), and is no dead end either.
+func TestLogout_ALinkAsksFirst(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	b.signIn(ada, appURL+"/")
+	page := b.load(appURL+"/.auth/logout").want(t, 200, "Sign out of app.example.com")
+	b.load(appURL+"/").want(t, 200, "the app sees "+ada)
+	b.fill(page, "/.auth/logout").want(t, 200, "Signed out of app.example.com")
+	b.load(appURL + "/") // by its live root session
+	page = b.load(portalURL+"/logout").want(t, 200, "Sign out?")
+	b.load(portalURL+"/account").want(t, 200, ada)
+	b.fill(page, "/logout").want(t, 200, "You are signed out")
+	b.load(portalURL+"/logout").want(t, 200, "You are signed out")
+	b.load(appURL+"/.auth/logout").want(t, 200, "You are signed out")
+}
+
+func TestAccount_ListsTheAppsThatAreOpen(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	page := b.signIn(bob, portalURL+"/")
+	if !strings.Contains(page.body, `href="`+appURL+`/"`) || strings.Contains(page.body, wikiURL) {
+		t.Errorf("the apps that are open to bob: %s", page.body)
+	}
+	page.want(t, 200, "signed in by e-mail")
+}
+
+// What the operator changed under people's feet is said, and does not lock them
+// out (DESIGN §6).
+func TestAccount_PasskeyOfAnotherRPIDIsMarked(t *testing.T) {
+	s := newSite(t)
+	b, _ := s.withPasskey()
+	c := s.svc.Config()
+	c.RPID = "example.com"
+	svc, err := authcore.NewService(s.rt, c)
+	s.must(err)
+	h, err := New(Options{Service: svc, Brand: Brand{Name: "Example"}, Log: s.h.Log, Health: healthy{}, Address: address})
+	s.must(err)
+	s.svc, s.h = svc, h
+	page := b.load(portalURL+"/account").want(t, 200, "Made for auth.example.com. It does not work here any more")
+	if !strings.Contains(page.body, `data-credentials=""`) {
+		t.Error("the browser is told to keep it")
+	}
+	s.browser().signIn(ada, portalURL+"/").want(t, 200, "Your account")
+}
+
+func TestInvite_WithoutMailSaysThatThePasskeyIsTheWayBack(t *testing.T) {
+	s := newSite(t, func(c *authcore.Config) { c.NoMailServer = true })
+	b := s.browser()
+	where, secret, _ := strings.Cut(s.invite("new@example.com"), "#")
+	page := b.load(where).want(t, 200, "which you add in the next step")
+	b.next(b.fetch(page, "/invite", mailed{Token: secret})).want(t, 200, "Continue without a way back")
+}
+
+// The address is new again to us, and known to apps as somebody else.
+func TestDenied_SaysThatAUserNameIsMissing(t *testing.T) {
+	s := newSite(t)
+	s.must(s.svc.DeleteUser(t.Context(), "cli", bob))
+	b := s.browser()
+	where, secret, _ := strings.Cut(s.invite(bob), "#")
+	b.next(b.fetch(b.load(where), "/invite", mailed{Token: secret}))
+	b.load(appURL+"/").want(t, 403, "needs a name of its own before apps open")
+}

@@ -3,6 +3,7 @@ package portal
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,6 +43,14 @@ type apiHandler func(http.ResponseWriter, *http.Request) error
 func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) {
 	m, ref := h.resolve(r, err)
 	p := problem{Title: m.title, Detail: m.what + " " + m.next, Code: m.code}
+	switch { // programmers get other words than people
+	case errors.Is(err, errJSON):
+		p.Detail = "The JSON is malformed, or a member is unknown, doubled or of the wrong type."
+	case errors.Is(err, errType):
+		p.Detail = "Send Content-Type: application/json, in UTF-8, and no Content-Encoding."
+	case ref != nil && ref.Reason == authcore.Unauthenticated:
+		p.Detail = "Send Authorization: Bearer with the session token. There was none, it has ended, or it is of another kind; an access token opens /api/me only."
+	}
 	if ref != nil {
 		p.Methods = ref.Methods
 		if ref.RetryAfter > 0 {

@@ -13,6 +13,7 @@ import (
 func (h *Handler) routeApp() {
 	h.handle(h.app, "GET /start", h.appStart)
 	h.handle(h.app, "GET /callback", h.appCallback)
+	h.handle(h.app, "GET /logout", h.appLogoutPage)
 	h.handle(h.app, "POST /logout", h.appLogout)
 	h.handle(h.app, "GET /me", h.appMe)
 	h.handle(h.app, "GET /denied", h.appDenied)
@@ -83,7 +84,9 @@ func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		h.problem(w, r, http.StatusForbidden, string(authcore.Forbidden), "You are signed in, but this app is not open to you.")
 		return
 	}
-	h.render(w, r, http.StatusForbidden, deniedPage{Page: h.appPage(d.App, d.Identity, "Not open to you"), Rule: d.At, RequestID: requestID(r)})
+	h.render(w, r, http.StatusForbidden, deniedPage{
+		Page: h.appPage(d.App, d.Identity, "Not open to you"), Rule: d.At, Unnamed: d.Identity != nil && d.Identity.Unnamed, RequestID: requestID(r),
+	})
 }
 
 func (h *Handler) unconfigured(w http.ResponseWriter, r *http.Request) {
@@ -212,6 +215,23 @@ func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handler) checkRequest(r *http.Request, path string) *authcore.Request {
 	return &authcore.Request{Host: r.Host, Path: path, Here: path, Cookies: r.Header["Cookie"]}
+}
+
+func (h *Handler) appLogoutPage(w http.ResponseWriter, r *http.Request) error {
+	app, err := h.appOf(r)
+	if err != nil {
+		return err
+	}
+	d := h.svc.Check(r.Context(), h.checkRequest(r, "/"))
+	switch {
+	case d.Verdict == authcore.Unavailable:
+		return d.Err
+	case d.Identity == nil:
+		redirect(w, http.StatusSeeOther, h.svc.URL("/signed-out"))
+	default:
+		h.render(w, r, http.StatusOK, logoutPage{h.appPage(app, d.Identity, "Sign out"), app.Origin.String() + "/"})
+	}
+	return nil
 }
 
 // appLogout ends this host's session; no app can end the root session, but the

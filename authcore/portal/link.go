@@ -29,7 +29,7 @@ func (h *Handler) getLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) getInvite(w http.ResponseWriter, r *http.Request) error {
-	return h.mailedPage(w, r, "Invitation", func(p Page) view { return invitePage{p} })
+	return h.mailedPage(w, r, "Invitation", func(p Page) view { return invitePage{p, h.svc.Config().MailWorks()} })
 }
 
 // mailedPage neither redirects nor signs anybody in (ML-4).

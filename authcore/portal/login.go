@@ -18,6 +18,9 @@ func (h *Handler) getLogin(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case b.Session != nil && t.app != nil:
 		return h.handOver(w, r, &b, t)
+	case b.Session != nil && one(q, "in") == "1" && h.svc.Sidecar(): // an invitation leads nowhere special: to the app
+		redirect(w, http.StatusSeeOther, h.svc.Portal().String()+"/")
+		return nil
 	case b.Session != nil:
 		h.see(w, "/account")
 		return nil
@@ -123,7 +126,7 @@ func (h *Handler) notForYou(w http.ResponseWriter, r *http.Request, b *authcore.
 	if err != nil {
 		return err
 	}
-	h.render(w, r, http.StatusForbidden, deniedPage{Page: p, Rule: at, RequestID: requestID(r)})
+	h.render(w, r, http.StatusForbidden, deniedPage{Page: p, Rule: at, Unnamed: b.Session.User.Unnamed, RequestID: requestID(r)})
 	return nil
 }
 

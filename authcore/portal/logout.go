@@ -6,6 +6,23 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
+func (h *Handler) getLogout(w http.ResponseWriter, r *http.Request) error {
+	b, err := h.browser(r)
+	if err != nil {
+		return err
+	}
+	if b.Session == nil {
+		h.see(w, "/signed-out")
+		return nil
+	}
+	p, err := h.begin(w, &b, "Sign out", trip{})
+	if err != nil {
+		return err
+	}
+	h.render(w, r, http.StatusOK, logoutPage{p, h.svc.Base() + "/account"})
+	return nil
+}
+
 // postLogout ends the root session and its children. Apps carry its form, so
 // it asks for the origin and for nothing that only our pages know (CS-1).
 func (h *Handler) postLogout(w http.ResponseWriter, r *http.Request) error {
@@ -70,6 +87,6 @@ func (h *Handler) getSignedOut(w http.ResponseWriter, r *http.Request) error {
 	if app != nil {
 		p.App = app.Origin.String()
 	}
-	h.render(w, r, http.StatusOK, signedOutPage{p})
+	h.render(w, r, http.StatusOK, signedOutPage{Page: p, Everywhere: one(q, "everywhere") == "1", Sidecar: h.svc.Sidecar()})
 	return nil
 }

@@ -25,7 +25,7 @@ func (h *Handler) getOffer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(keys) > 0 || h.svc.Config().NoPasskey {
+	if len(h.svc.Usable(keys)) > 0 || h.svc.Config().NoPasskey {
 		redirect(w, http.StatusSeeOther, h.next(t.sealed, false))
 		return nil
 	}
@@ -33,7 +33,7 @@ func (h *Handler) getOffer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.render(w, r, http.StatusOK, offerPage{p})
+	h.render(w, r, http.StatusOK, offerPage{Page: p, OnlyWay: !h.svc.Config().MailWorks()})
 	return nil
 }
 

@@ -84,10 +84,16 @@ type codePage struct {
 type linkPage struct{ Page }
 
 // invitePage is where an invitation lands; the same rules as [linkPage].
-type invitePage struct{ Page }
+type invitePage struct {
+	Page
+	Mail bool // e-mail signs in here
+}
 
-// offerPage offers a passkey after a sign-in by e-mail.
-type offerPage struct{ Page }
+// offerPage offers a passkey after a sign-in by e-mail or invitation.
+type offerPage struct {
+	Page
+	OnlyWay bool // without one there is no way back in
+}
 
 // stepUpPage asks for a fresh proof, by the methods named (SE-8).
 type stepUpPage struct {
@@ -102,6 +108,7 @@ type accountPage struct {
 	Page
 	Name     string // display name; empty: none
 	Groups   []string
+	Open     []string // configured origins of the apps that are open to this person
 	Passkeys []accountPasskey
 	Sessions []accountSession // this browser's first
 	Signal   passkeySignal
@@ -115,6 +122,7 @@ type accountPasskey struct {
 	LastUsed time.Time // zero: never
 	Synced   bool      // kept by a password manager on several devices (BS flag)
 	Last     bool      // the last way in: cannot be removed
+	MadeFor  string    // rp_id that it was made for, where that is not ours: it does not work here
 }
 
 // accountSession is one browser that is signed in.
@@ -122,6 +130,7 @@ type accountSession struct {
 	ID       string // path segment
 	Device   string // "Firefox on Linux"
 	IP       string
+	How      string // "with a passkey"
 	SignedIn time.Time
 	LastSeen time.Time
 	Current  bool     // the browser that asks
@@ -136,14 +145,26 @@ type passkeySignal struct {
 	Credentials []string
 }
 
+// logoutPage asks whoever followed a link to /logout, which ends nothing by
+// itself (CS-1). With App set it is that app's.
+type logoutPage struct {
+	Page
+	Back string // where to stay
+}
+
 // signedOutPage follows a sign-out. With SignedInAs set only App was left, and
 // the page offers to end the rest (DESIGN 4.2).
-type signedOutPage struct{ Page }
+type signedOutPage struct {
+	Page
+	Everywhere bool // every browser was signed out
+	Sidecar    bool // the site is the one app that there is
+}
 
 // deniedPage says that this person may not use this app.
 type deniedPage struct {
 	Page
 	Rule      string // the line that decided, e.g. "Caddyfile:17"; for the administrator
+	Unnamed   bool   // no app opens before an administrator gives this account a user name
 	RequestID string
 }
 
@@ -200,6 +221,7 @@ func (invitePage) template() string       { return "invite" }
 func (offerPage) template() string        { return "offer" }
 func (stepUpPage) template() string       { return "stepup" }
 func (accountPage) template() string      { return "account" }
+func (logoutPage) template() string       { return "logout" }
 func (signedOutPage) template() string    { return "signedout" }
 func (deniedPage) template() string       { return "denied" }
 func (errorPage) template() string        { return "error" }

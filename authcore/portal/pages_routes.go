@@ -33,6 +33,7 @@ func (h *Handler) pageRoutes() map[string]func(http.ResponseWriter, *http.Reques
 		"GET /invite":                 h.getInvite,
 		"POST /invite/peek":           h.postInvitePeek,
 		"POST /invite":                h.postInvite,
+		"GET /logout":                 h.getLogout,
 		"POST /logout":                h.postLogout,
 		"GET /signed-out":             h.getSignedOut,
 		"GET /login/offer":            h.getOffer,
@@ -141,7 +142,7 @@ func (h *Handler) begin(w http.ResponseWriter, b *authcore.Browser, title string
 		return p, err
 	}
 	p.FormToken, p.To = h.svc.FormToken(b.Flow), t.sealed
-	if t.app != nil {
+	if t.app != nil && !h.svc.Sidecar() { // there it is where we are
 		p.App = t.app.Origin.String()
 	}
 	if b.Session != nil {

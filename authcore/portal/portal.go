@@ -73,7 +73,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.svc.IsPortal(r.Host) || h.svc.Sidecar() {
-		h.problem(w, r, http.StatusMisdirectedRequest, "MISDIRECTED", "This host does not serve sign-in.")
+		h.problem(w, r, http.StatusMisdirectedRequest, "MISDIRECTED", "This host does not serve sign-in; "+h.svc.Portal().String()+" does.")
 		return
 	}
 	h.clearBad(w, r, h.svc.Portal())

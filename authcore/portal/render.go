@@ -69,6 +69,7 @@ func (r *renderer) parse() error {
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"when":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
 		"join":   strings.Join,
+		"host":   func(origin string) string { return Page{App: origin}.AppHost() },
 	}).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
 		return fmt.Errorf("parsing shared templates: %w", err)

@@ -157,10 +157,11 @@ func TestMethod_IsToldWhenOnlyItIsWrong(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()
 	for target, allow := range map[string]string{
-		portalURL + "/logout":              "POST",
+		portalURL + "/logout":              "GET, HEAD, POST",
+		portalURL + "/invite/peek":         "POST",
 		portalURL + "/login":               "GET, HEAD, POST",
 		portalURL + "/account":             "GET, HEAD",
-		appURL + "/.auth/logout":           "POST",
+		appURL + "/.auth/logout":           "GET, HEAD, POST",
 		appURL + "/.auth/callback?ticket=": "GET, HEAD",
 	} {
 		a := b.send("PUT", target, "", nil)

@@ -29,6 +29,20 @@ func TestSidecar_WholeJourneyOnOneHost(t *testing.T) {
 	b.load(appURL+"/x").want(t, 200, "Sign in to Example")
 }
 
+// An invitation names no page of the app, and the app is where people want to be.
+func TestSidecar_InvitationLeadsToTheApp(t *testing.T) {
+	s := newSidecar(t)
+	b := s.browser()
+	where, secret, _ := strings.Cut(s.invite("new@example.com"), "#")
+	page := b.next(b.fetch(b.load(where), "/invite", mailed{Token: secret})).want(t, 200, "use a passkey")
+	if page = b.fill(page, "/.auth/login/offer").want(t, 200, "the app sees new@example.com"); page.url.String() != appURL+"/" {
+		t.Errorf("ended at %s", page.url)
+	}
+	b.load(appURL+"/.auth/login").want(t, 200, "Your account") // by its own address it is the account
+	page = b.load(appURL+"/.auth/logout").want(t, 200, "Sign out?")
+	b.fill(page, "/.auth/logout").want(t, 200, "Example is closed to you")
+}
+
 func TestSidecar_LinkElsewhere(t *testing.T) {
 	s := newSidecar(t)
 	asked, other := s.browser(), s.browser()

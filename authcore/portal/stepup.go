@@ -13,6 +13,7 @@ func (h *Handler) getStepUp(w http.ResponseWriter, r *http.Request, b *authcore.
 	if err != nil {
 		return err
 	}
+	keys = h.svc.Usable(keys)
 	p, err := h.begin(w, b, "Confirm it’s you", t)
 	if err != nil {
 		return err

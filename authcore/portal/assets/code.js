@@ -1,8 +1,16 @@
 // The code page: a countdown on "Send again", and the app's fragment kept.
 
-import { carryFragment, element } from "./page.js";
+import { base, carryFragment, element, go, returnTo } from "./page.js";
 
 carryFragment();
+
+/** The mail's link may have signed this browser in, in another tab: go on, too. */
+async function lookAgain() {
+  if (document.visibilityState !== "visible") return;
+  const answer = await fetch(location.pathname, { redirect: "manual", cache: "no-store" }).catch(() => null);
+  if (answer?.type === "opaqueredirect") go(`${base}/login${returnTo && `?to=${encodeURIComponent(returnTo)}`}`);
+}
+document.addEventListener("visibilitychange", lookAgain);
 
 const button = /** @type {HTMLButtonElement} */ (element("resend"));
 const label = button.textContent ?? "";

@@ -23,7 +23,7 @@ function enter(state) {
 
 async function open() {
   if (!secret) {
-    throw new Problem("The address holds no secret any more, perhaps because the page was reloaded. Open the link in your mail again.", "");
+    throw new Problem("This page was reloaded or opened again, and has forgotten the link. Open the one in your mail again.", "");
   }
   const about = await post(`${path}/peek`, { token: secret });
   fill("email", about.email);

@@ -1,7 +1,10 @@
 // What every page's script shares: talking to the server, the alert line, local
 // times, and the #fragment that the person had on the app.
 
-const { base = "", token = "", to = "" } = document.body.dataset;
+const { token = "", to = "" } = document.body.dataset;
+
+/** What every path of ours begins with: "" or "/.auth". */
+export const base = document.body.dataset.base ?? "";
 
 /** Sealed return state, handed back as it came. */
 export const returnTo = to;
