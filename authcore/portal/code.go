@@ -23,7 +23,13 @@ func (h *Handler) getCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case info != nil:
 		return h.showCode(w, r, &b, http.StatusOK, codeView{email: info.Email, wait: info.ResendIn, trip: h.trip(info.To)})
-	case b.Session != nil: // back button: it is done
+	case b.Session != nil: // back button, or a tab that waited: it is done
+		// The app knows the way in from here: the hand-over that this page was
+		// about has happened, or the app begins one of its own.
+		if t := h.trip(one(r.URL.Query(), "to")); t.app != nil {
+			redirect(w, http.StatusSeeOther, t.plain())
+			return nil
+		}
 		h.see(w, "/account")
 		return nil
 	case b.Flow == "":

@@ -8,7 +8,7 @@ carryFragment();
 async function lookAgain() {
   if (document.visibilityState !== "visible") return;
   const answer = await fetch(location.pathname, { redirect: "manual", cache: "no-store" }).catch(() => null);
-  if (answer?.type === "opaqueredirect") go(`${base}/login${returnTo && `?to=${encodeURIComponent(returnTo)}`}`);
+  if (answer?.type === "opaqueredirect") go(`${base}/login/code${returnTo && `?to=${encodeURIComponent(returnTo)}`}`);
 }
 document.addEventListener("visibilitychange", lookAgain);
 
