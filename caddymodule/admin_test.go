@@ -331,6 +331,42 @@ func TestClient_SaysWhyNobodyAnswers(t *testing.T) {
 	}
 }
 
+func TestWaiting_CountsInWords(t *testing.T) {
+	for n, want := range map[int64]string{1: "1 mail is waiting", 2: "2 mails are waiting"} {
+		if got := waiting(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+// Who asks from another home than the service's is told so; what was named
+// already is not asked for again.
+func TestClient_HintFitsWhatWasNamed(t *testing.T) {
+	const otherUser, elsewhere, byConfig = "sudo -u caddy ", "--database", "--config"
+	for _, tc := range []struct {
+		at        target
+		byDefault bool
+		want, not []string
+	}{
+		{target{}, true, []string{otherUser, elsewhere, byConfig}, nil},
+		{target{config: "Caddyfile"}, true, []string{otherUser, elsewhere}, []string{byConfig}},
+		{target{config: "Caddyfile"}, false, []string{elsewhere}, []string{otherUser, byConfig}},
+		{target{database: "/x.db"}, false, []string{elsewhere, byConfig}, []string{otherUser}},
+	} {
+		hint := tc.at.startHint(tc.byDefault)
+		for _, part := range tc.want {
+			if !strings.Contains(hint, part) {
+				t.Errorf("%+v: %q does not say %q", tc.at, hint, part)
+			}
+		}
+		for _, part := range tc.not {
+			if strings.Contains(hint, part) {
+				t.Errorf("%+v: %q says %q", tc.at, hint, part)
+			}
+		}
+	}
+}
+
 func TestClient_FindsTheDatabase(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -357,16 +393,17 @@ func TestClient_FindsTheDatabase(t *testing.T) {
 		{"nothing", "", "/passwordless/auth.db", target{}},
 	} {
 		t.Setenv("DATABASE_PATH", tc.env)
-		if got, err := tc.at.findDatabase(); err != nil || !strings.HasSuffix(got, tc.want) {
-			t.Errorf("%s: %s, %v; want %s", tc.name, got, err, tc.want)
+		got, byDefault, err := tc.at.findDatabase()
+		if err != nil || !strings.HasSuffix(got, tc.want) || byDefault != strings.HasPrefix(tc.want, "/passwordless/") {
+			t.Errorf("%s: %s, %v, %v; want %s", tc.name, got, byDefault, err, tc.want)
 		}
 	}
 	t.Chdir(dir)
 	t.Setenv("DATABASE_PATH", "")
-	if got, err := (target{}).findDatabase(); err != nil || got != "/from/env/auth.db" {
+	if got, _, err := (target{}).findDatabase(); err != nil || got != "/from/env/auth.db" {
 		t.Errorf("Caddyfile at hand: %s, %v", got, err)
 	}
-	if _, err := (target{config: write("broken", "{\npasswordless {\nfrob\n}\n}\n")}).findDatabase(); err == nil {
+	if _, _, err := (target{config: write("broken", "{\npasswordless {\nfrob\n}\n}\n")}).findDatabase(); err == nil {
 		t.Error("a broken Caddyfile names a database")
 	}
 }

@@ -36,6 +36,7 @@ type target struct {
 type adminClient struct {
 	socket   string
 	database string // "": whichever answers
+	started  string // what may be mistaken where nobody answers
 	http     *http.Client
 }
 
@@ -44,16 +45,16 @@ const defaultCaddyfile = "Caddyfile"
 
 // connect finds the server's socket. Nothing is asked yet.
 func (t target) connect() (*adminClient, error) {
-	c := &adminClient{socket: t.socket}
+	c := &adminClient{socket: t.socket, started: t.startHint(false)}
 	if c.socket == "" {
-		database, err := t.findDatabase()
+		database, byDefault, err := t.findDatabase()
 		if err != nil {
 			return nil, err
 		}
 		if c.database, err = storeIdentity(database); err != nil {
 			return nil, err
 		}
-		c.socket = socketPath(c.database)
+		c.socket, c.started = socketPath(c.database), t.startHint(byDefault)
 	}
 	c.http = &http.Client{Timeout: answerWithin, Transport: &http.Transport{
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return dialSocket(c.socket, connectWithin) },
@@ -61,15 +62,30 @@ func (t target) connect() (*adminClient, error) {
 	return c, nil
 }
 
-// findDatabase is the path of the database that the command is about.
-func (t target) findDatabase() (string, error) {
+// startHint says what to do where nobody answers. The default database is in
+// the home of whoever asks, and a service has a user and a home of its own.
+func (t target) startHint(byDefault bool) string {
+	hint := "Start it first. "
+	if byDefault {
+		hint += fmt.Sprintf("If Caddy runs as another user, run this as that user (sudo -u caddy %s …). ", commandLine())
+	}
+	hint += "If it runs with another database, name that with --database"
+	if t.config == "" {
+		hint += ", or its Caddyfile with --config"
+	}
+	return hint + "."
+}
+
+// findDatabase is the path of the database that the command is about, and
+// whether it is where a database is that nobody named.
+func (t target) findDatabase() (path string, byDefault bool, err error) {
 	file := t.config
 	switch fromEnv := os.Getenv("DATABASE_PATH"); {
 	case t.database != "":
-		return t.database, nil
+		return t.database, false, nil
 	case file != "":
 	case fromEnv != "": // how "serve" is told
-		return fromEnv, nil
+		return fromEnv, false, nil
 	default:
 		if _, err := os.Stat(defaultCaddyfile); err == nil {
 			file = defaultCaddyfile
@@ -78,14 +94,13 @@ func (t target) findDatabase() (string, error) {
 	app := new(App)
 	if file != "" {
 		if err := app.read(file); err != nil {
-			return "", withHint(err, "Name the database itself with --database.")
+			return "", false, withHint(err, "Name the database itself with --database.")
 		}
 	}
-	path, err := app.databasePath(caddy.NewReplacer())
-	if err != nil {
-		return "", withHint(err, "Name the database itself with --database.")
+	if path, err = app.databasePath(caddy.NewReplacer()); err != nil {
+		return "", false, withHint(err, "Name the database itself with --database.")
 	}
-	return path, nil
+	return path, app.Database == "", nil
 }
 
 // read reads our part of a configuration, JSON or Caddyfile.
@@ -188,10 +203,9 @@ func escaped(segments []string) []string {
 
 // unreachable says why nobody answered.
 func (c *adminClient) unreachable(err error) error {
-	const elsewhere = "Start it first. If it runs with another database, name that with --database, or its Caddyfile with --config."
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return withHint(fmt.Errorf("no server is running that listens at %s", c.socket), elsewhere)
+		return withHint(fmt.Errorf("no server is running that listens at %s", c.socket), c.started)
 	case errors.Is(err, fs.ErrPermission):
 		return withHint(fmt.Errorf("%s belongs to another user", c.socket), "Run this as the user that runs the server, or as root.")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):

@@ -53,6 +53,7 @@ func serveAdmin(p *process, database string, log *slog.Logger) *adminServer {
 		MaxHeaderBytes: 16 << 10,
 	}
 	go func() { a.served <- a.srv.Serve(ln) }()
+	log.Info("commands reach this process", "socket", socketPath(database))
 	return a
 }
 
@@ -87,7 +88,7 @@ func (a *adminServer) routes() http.Handler {
 		"DELETE /users/{who}/sessions": signOutUser,
 		"GET /sessions":                listSessions,
 		"DELETE /sessions/{id}":        revokeSession,
-		"POST /invites":                invite,
+		"POST /invites":                a.invite,
 	} {
 		mux.Handle(pattern, a.handle(h))
 	}

@@ -80,15 +80,21 @@ func addUser(svc *authcore.Service, r *http.Request) (any, error) {
 	return toAdminUser(u), nil
 }
 
+// errWhichAdmin is an invitation of the admin where there is not exactly one.
+var errWhichAdmin = &authcore.Refusal{Reason: authcore.EmailInvalid, Detail: "no single admin is configured; write --admin ADDRESS"}
+
 // adminInvite is the link of an invitation, a secret.
 type adminInvite struct {
 	Link string `json:"link"`
 }
 
-func invite(svc *authcore.Service, r *http.Request) (any, error) {
+func (a *adminServer) invite(svc *authcore.Service, r *http.Request) (any, error) {
 	var n adminNew
 	if err := decodeAdmin(r, &n); err != nil {
 		return nil, err
+	}
+	if s := a.p.newest(); n.Admin && n.Email == "" && s != nil && s.admins != 1 {
+		return nil, errWhichAdmin
 	}
 	link, err := svc.Invite(r.Context(), operator, n.user(), n.Admin)
 	return adminInvite{link}, err

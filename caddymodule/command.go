@@ -5,15 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
 
-// commandName is what our commands stand under in a custom Caddy.
-const commandName = "passwordless"
+// Our commands stand under commandName in a custom Caddy, and at the top of the
+// program that is called binaryName.
+const (
+	commandName = "passwordless"
+	binaryName  = "passwordless-auth"
+)
+
+// commandLine is what people type before one of our commands in this program.
+func commandLine() string {
+	if caddy.CustomBinaryName == binaryName {
+		return binaryName
+	}
+	return filepath.Base(os.Args[0]) + " " + commandName
+}
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
@@ -24,7 +39,11 @@ func init() {
 server is found by --socket, --database, --config, the environment variable
 DATABASE_PATH, a Caddyfile in the current directory, or the default data
 directory, in this order.`,
-		CobraFunc: func(cmd *cobra.Command) { cmd.AddCommand(Commands()...) },
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.RunE = helpOrRefuse
+			tellErrors(cmd)
+			cmd.AddCommand(Commands()...)
+		},
 	})
 }
 
@@ -77,6 +96,13 @@ func usageError(cmd *cobra.Command, format string, args ...any) error {
 // finish has a command and those below it tell their errors alike, in both
 // shapes.
 func finish(cmd *cobra.Command) {
+	tellErrors(cmd)
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
+}
+
+func tellErrors(cmd *cobra.Command) {
 	cmd.SilenceUsage = true
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return told(cmd, usageError(cmd, "%w", err))
@@ -91,9 +117,6 @@ func finish(cmd *cobra.Command) {
 	}
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error { return told(cmd, run(cmd, args)) }
-	}
-	for _, sub := range cmd.Commands() {
-		finish(sub)
 	}
 }
 
@@ -112,8 +135,8 @@ func told(cmd *cobra.Command, err error) error {
 	if said.hint != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), said.hint)
 	}
-	for parent := cmd.Parent(); said.code != exitFailed && parent != nil; parent = parent.Parent() {
-		if parent.Name() == commandName {
+	for above := cmd; said.code != exitFailed && above != nil; above = above.Parent() {
+		if above.Name() == commandName {
 			return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return said.code, nil })(cmd, nil)
 		}
 	}
@@ -122,21 +145,50 @@ func told(cmd *cobra.Command, err error) error {
 
 // group is a command that only has others below it.
 func group(use, short string, below ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use, Short: short,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var names []string
-			for _, sub := range cmd.Commands() {
-				names = append(names, sub.Name())
-			}
-			if len(args) > 0 {
-				return usageError(cmd, "%s %s is no command; write one of: %s", use, args[0], strings.Join(names, ", "))
-			}
-			return usageError(cmd, "write what to do: %s", strings.Join(names, ", "))
-		},
-	}
+	cmd := &cobra.Command{Use: use, Short: short, RunE: refuse}
 	cmd.AddCommand(below...)
 	return cmd
+}
+
+// refuse names the commands below one that does nothing by itself.
+func refuse(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	if len(args) > 0 {
+		return usageError(cmd, "%s %s is no command; write one of: %s", cmd.Name(), args[0], strings.Join(names, ", "))
+	}
+	return usageError(cmd, "write what to do: %s", strings.Join(names, ", "))
+}
+
+// helpOrRefuse is for the command above all of ours: alone, it introduces them.
+func helpOrRefuse(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return refuse(cmd, args)
+}
+
+// arguments wants each of those that are named, in words that complete "name …",
+// and no more.
+func arguments(named ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(named) {
+			return errors.New("name " + named[len(args)])
+		}
+		return atMost(len(named))(cmd, args)
+	}
+}
+
+// atMost refuses more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return fmt.Errorf("%q is too much; write %s %s", args[n], cmd.Parent().CommandPath(), cmd.Use)
+		}
+		return nil
+	}
 }
 
 // output prints what a command found: JSON if asked for, else in words.

@@ -18,7 +18,7 @@ func sessionCommand(at *target) *cobra.Command {
 
 func sessionListCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "list [WHO]", Short: "List who is signed in", Args: cobra.MaximumNArgs(1),
+		Use: "list [WHO]", Short: "List who is signed in", Args: atMost(1),
 		Long: "Lists the live sessions of one user or of everybody. " + whoHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := at.connect()
@@ -82,7 +82,7 @@ func sessionRevokeCommand(at *target) *cobra.Command {
 func inviteCommand(at *target) *cobra.Command {
 	var n adminNew
 	cmd := &cobra.Command{
-		Use: "invite EMAIL | --admin [EMAIL]", Short: "Print a link that signs somebody in, once", Args: cobra.MaximumNArgs(1),
+		Use: "invite EMAIL | --admin [EMAIL]", Short: "Print a link that signs somebody in, once", Args: atMost(1),
 		Long: `Prints an invitation: a link that works once, within 24 hours, and makes the
 account if there is none. Whoever opens it is signed in, so hand it over in
 private. With --admin it also gives the admin role, which takes effect when the
@@ -108,7 +108,7 @@ user has a passkey; without an address it is for the one configured admin.`,
 
 func healthCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "Ask the running server how it is", Args: cobra.NoArgs,
+		Use: "health", Short: "Ask the running server how it is", Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var p adminPing
 			if err := at.do(cmd.Context(), http.MethodGet, []string{"ping"}, nil, &p); err != nil {

@@ -11,7 +11,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const whoHelp = "WHO is an e-mail address, a user name or an id."
+const (
+	whoHelp = "WHO is an e-mail address, a user name or an id."
+	who     = "the user: an e-mail address, user name or id"
+)
 
 func userCommand(at *target) *cobra.Command {
 	return group("user", "Manage users",
@@ -23,7 +26,7 @@ func userCommand(at *target) *cobra.Command {
 
 func userListCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List all users", Args: cobra.NoArgs,
+		Use: "list", Short: "List all users", Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := at.connect()
 			if err != nil {
@@ -43,7 +46,8 @@ func userListCommand(at *target) *cobra.Command {
 	}
 }
 
-// state is what keeps a user from apps, or raises them above others.
+// state is what keeps a user from apps, or raises them above others; "active"
+// is who may just sign in.
 func (u adminUser) state() string {
 	var words []string
 	for _, w := range []struct {
@@ -54,7 +58,10 @@ func (u adminUser) state() string {
 			words = append(words, w.word)
 		}
 	}
-	return orDash(strings.Join(words, ", "))
+	if len(words) == 0 {
+		return "active"
+	}
+	return strings.Join(words, ", ")
 }
 
 func (u adminUser) print(w io.Writer) {
@@ -68,7 +75,7 @@ func (u adminUser) print(w io.Writer) {
 func userAddCommand(at *target) *cobra.Command {
 	var n adminNew
 	cmd := &cobra.Command{
-		Use: "add EMAIL", Short: "Add a user, who may then sign in", Args: cobra.ExactArgs(1),
+		Use: "add EMAIL", Short: "Add a user, who may then sign in", Args: arguments("the user's e-mail address"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n.Email = args[0]
 			var u adminUser
@@ -95,7 +102,7 @@ func (t *target) do(ctx context.Context, method string, segments []string, body,
 
 func userShowCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "show WHO", Short: "Show one user", Long: whoHelp, Args: cobra.ExactArgs(1),
+		Use: "show WHO", Short: "Show one user", Long: whoHelp, Args: arguments(who),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var u adminUser
 			if err := at.do(cmd.Context(), http.MethodGet, []string{"users", args[0]}, nil, &u); err != nil {
@@ -108,7 +115,7 @@ func userShowCommand(at *target) *cobra.Command {
 
 func userChangeCommand(at *target, verb, short, past string) *cobra.Command {
 	return &cobra.Command{
-		Use: verb + " WHO", Short: short, Long: short + ". " + whoHelp, Args: cobra.ExactArgs(1),
+		Use: verb + " WHO", Short: short, Long: short + ". " + whoHelp, Args: arguments(who),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.do(cmd.Context(), http.MethodPost, []string{"users", args[0], verb}, nil, nil); err != nil {
 				return err
@@ -120,7 +127,7 @@ func userChangeCommand(at *target, verb, short, past string) *cobra.Command {
 
 func userDeleteCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "delete WHO", Short: "Delete a user for good", Args: cobra.ExactArgs(1),
+		Use: "delete WHO", Short: "Delete a user for good", Args: arguments(who),
 		Long: "Deletes a user with all passkeys and sessions. The user name is never given again. " + whoHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.do(cmd.Context(), http.MethodDelete, []string{"users", args[0]}, nil, nil); err != nil {
@@ -133,7 +140,7 @@ func userDeleteCommand(at *target) *cobra.Command {
 
 func userNameCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "name WHO NAME", Short: "Give a user the name that apps see, once", Args: cobra.ExactArgs(2),
+		Use: "name WHO NAME", Short: "Give a user the name that apps see, once", Args: arguments(who, "what the user is to be called"),
 		Long: "Gives a user the name that apps see. It can be given once and never changes. " + whoHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.do(cmd.Context(), http.MethodPut, []string{"users", args[0], "name"}, map[string]string{"name": args[1]}, nil); err != nil {
@@ -147,9 +154,12 @@ func userNameCommand(at *target) *cobra.Command {
 func userGroupsCommand(at *target) *cobra.Command {
 	var none bool
 	cmd := &cobra.Command{
-		Use: "groups WHO GROUP... | WHO --none", Short: "Set the groups of a user", Args: cobra.MinimumNArgs(1),
+		Use: "groups WHO GROUP... | WHO --none", Short: "Set the groups of a user", Args: cobra.ArbitraryArgs,
 		Long: "Sets all groups of a user; apps see it with the next request. " + whoHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(cmd, "name %s", who)
+			}
 			groups := args[1:]
 			if none == (len(groups) > 0) {
 				return usageError(cmd, "name all groups that the user shall have, or --none")

@@ -28,6 +28,8 @@ type process struct {
 	given bool // key was configured, and is not the file's
 	demo  bool
 
+	greeted sync.Once // whoever starts a server with nobody in it
+
 	mu      sync.Mutex
 	serving []*serving // oldest first
 }

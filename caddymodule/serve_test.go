@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
@@ -44,6 +46,45 @@ func newSite(t testing.TB, guard, rest string) *site {
 	s.start(t)
 	s.cookie, s.user = s.signIn(t, authcore.NewUser{Email: "alice@example.com", Name: "alice", DisplayName: "Alice Ångström", Groups: []string{"staff", "ops"}})
 	return s
+}
+
+// Whoever starts a server that nobody can sign in to is told how to get in:
+// once, and not where anybody may register.
+func TestStart_SaysHowToGetIn(t *testing.T) {
+	const nobody, socket = "nobody can sign in yet; invite somebody with: ", "commands reach this process"
+	said := func(s *site, text string) int {
+		log, err := os.ReadFile(filepath.Join(s.dir, "log.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(log), text)
+	}
+	s := &site{upstream: newUpstream(t), port: freePort(t)}
+	s.start(t)
+	reloadWith(t, s, "registration invite")
+	if n := said(s, nobody); n != 1 {
+		t.Errorf("start and reload: said %d times", n)
+	}
+	if n := said(s, socket); n != 1 || said(s, filepath.Join(s.dir, "data", socketName)) == 0 {
+		t.Errorf("the socket was named %d times", n)
+	}
+	s.app = running(t)
+	s.signIn(t, authcore.NewUser{Email: "alice@example.com"})
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+	if n := said(s, nobody); n != 1 {
+		t.Errorf("with a user: said %d times", n)
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	open := &site{upstream: newUpstream(t), port: freePort(t), dir: t.TempDir()}
+	run(t, strings.Replace(open.caddyfile(), "passwordless {\n", "passwordless {\nregistration open\n", 1))
+	if n := said(open, nobody); n != 0 {
+		t.Errorf("with open registration: said %d times", n)
+	}
 }
 
 func (s *site) start(t testing.TB) {

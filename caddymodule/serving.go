@@ -12,6 +12,7 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 	"github.com/passwordless-auth/passwordless-auth/authcore/outbox"
 	"github.com/passwordless-auth/passwordless-auth/authcore/portal"
+	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 	readyWait = 5 * time.Second
 	// mailStop bounds how long mails that are under way may hold up the end.
 	mailStop = 10 * time.Second
-	// statusWithin bounds a look at the outbox.
+	// statusWithin bounds a look at the outbox, or at who there is.
 	statusWithin = 2 * time.Second
 )
 
@@ -33,6 +34,8 @@ type serving struct {
 	smtp  bool     // a mail server is configured
 	https []string // our cookies on https origins
 	http  []string // our cookies on http://*.localhost
+
+	admins int // how many are configured
 
 	draining atomic.Bool
 }
@@ -95,7 +98,26 @@ func (a *App) startServing(hosts []boundHost) error {
 	l.value.enter(s)
 	s.mail.Start()
 	a.current.Store(s)
+	l.value.greeted.Do(func() { a.greet(l.value.rt) })
 	return nil
+}
+
+// greet tells who starts a server for the first time how to get in: with
+// registration closed nobody can, and a sign-in page does not say so.
+func (a *App) greet(rt *authcore.Runtime) {
+	if a.Registration.Mode == "open" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), statusWithin)
+	defer cancel()
+	var counts store.Counts
+	err := rt.Store().View(ctx, func(tx store.Tx) (err error) {
+		counts, err = tx.Counts()
+		return err
+	})
+	if err == nil && counts.Users == 0 {
+		a.log.Info("nobody can sign in yet; invite somebody with: " + commandLine() + " invite you@example.com")
+	}
 }
 
 func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, error) {
@@ -103,7 +125,7 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 	if err != nil {
 		return nil, err
 	}
-	s := &serving{smtp: a.SMTP != (SMTP{})}
+	s := &serving{smtp: a.SMTP != (SMTP{}), admins: len(a.Admins)}
 	if s.mail, err = a.mailWorker(rt); err != nil {
 		return nil, err
 	}
@@ -142,9 +164,16 @@ func (s *serving) Mail() error {
 	defer cancel()
 	status, err := s.mail.Status(ctx)
 	if err == nil && status.Failing() {
-		err = fmt.Errorf("%d mails are waiting: %s", status.Depth, status.LastError)
+		err = fmt.Errorf("%s: %s", waiting(status.Depth), status.LastError)
 	}
 	return err
+}
+
+func waiting(mails int64) string {
+	if mails == 1 {
+		return "1 mail is waiting"
+	}
+	return fmt.Sprintf("%d mails are waiting", mails)
 }
 
 // Draining reports whether the process is stopping, so that a balancer stops
