@@ -44,6 +44,10 @@ func TestUsage_MistakesExitWith2AndAHint(t *testing.T) {
 	}{
 		{"bogus", `there is no command "bogus"`},
 		{"sevre", "did you mean serve?"},
+		{"help bogus", `there is no command "bogus"`},
+		{"help sevre", "did you mean serve?"},
+		{"help user lst", `there is no command "lst" below user`},
+		{"user lst", "user lst is no command"},
 		{"demo --prt 1", "unknown flag: --prt"},
 		{"demo extra", `demo takes no arguments, and there is "extra"`},
 		{"demo --port x", "--port"},
@@ -88,6 +92,9 @@ func TestHelp_SaysWhatItIsAndWhereToStart(t *testing.T) {
 }
 
 func TestHelp_EachCommandHasOne(t *testing.T) {
+	if code, out, errOut := command(t, "help", "user", "list"); code != 0 || errOut != "" || !strings.Contains(out, "user list") {
+		t.Errorf("help user list: code %d, %q\n%s", code, errOut, out)
+	}
 	for _, cmd := range newRoot(new(bytes.Buffer)).Commands() {
 		if code, out, _ := command(t, cmd.Name(), "--help"); code != 0 || !strings.Contains(out, "Usage:") {
 			t.Errorf("%s --help: code %d\n%s", cmd.Name(), code, out)

@@ -41,6 +41,7 @@ func newRoot(out io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &commandError{err: err, hint: fmt.Sprintf("See: %s --help", cmd.CommandPath()), code: exitUsage}
 	})
+	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(demoCommand(), serveCommand(), configCommand(), healthCommand(), versionCommand())
 	addModuleCommands(root)
 	addCaddyCommands(root)
@@ -105,6 +106,30 @@ func addCaddyCommands(root *cobra.Command) {
 		}
 		cmd.Annotations = map[string]string{"from": "caddy"}
 		root.AddCommand(cmd)
+	}
+}
+
+// helpCommand is Cobra's, but that asking for what does not exist is an error.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Say more about a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, rest, err := root.Find(args)
+			switch {
+			case err != nil || found == root:
+				if err := knownCommand(root, args); err != nil {
+					return err
+				}
+				found = root
+			case len(rest) > 0:
+				return &commandError{
+					err:  fmt.Errorf("there is no command %q below %s", rest[0], found.Name()),
+					hint: fmt.Sprintf("See: %s --help", found.CommandPath()), code: exitUsage,
+				}
+			}
+			return found.Help()
+		},
 	}
 }
 
