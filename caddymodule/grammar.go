@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // origin is a web origin (RFC 6454) whose host is a name: cookies and passkeys
@@ -17,6 +19,17 @@ func (o origin) String() string {
 		return o.scheme + "://" + o.host
 	}
 	return o.scheme + "://" + o.host + ":" + o.port
+}
+
+// number is the port, also where it need not be written.
+func (o origin) number() string {
+	switch {
+	case o.port != "":
+		return o.port
+	case o.scheme == "http":
+		return strconv.Itoa(caddyhttp.DefaultHTTPPort)
+	}
+	return strconv.Itoa(caddyhttp.DefaultHTTPSPort)
 }
 
 // parseOrigin accepts the canonical spelling only, so that two spellings of

@@ -199,10 +199,30 @@ func (a *App) judge(b *binding, portals []found) error {
 			b.warnings = append(b.warnings, fmt.Sprintf("rp_id %s covers the app %s, which may ask browsers for the portal's passkeys; rp_id %s would not", a.RPID, h.Host, portal.host))
 		}
 	}
-	if !slices.ContainsFunc(portals, func(f found) bool { return f.serves(portal.host) }) {
+	serving := slices.DeleteFunc(slices.Clone(portals), func(f found) bool { return !f.serves(portal.host) })
+	if len(serving) == 0 {
 		return a.portalUnserved()
 	}
+	b.warnPort(a.http, portal, serving)
 	return nil
+}
+
+// warnPort finds a portal that people are sent to at a port where its site does
+// not listen. A plain site of an https portal has a TLS proxy in front, which
+// has ports of its own, and of a listener without a single port nothing is known.
+func (b *binding) warnPort(app *caddyhttp.App, portal origin, serving []found) {
+	var elsewhere origin
+	for _, f := range serving {
+		at, err := listenOrigin(app, f.server)
+		if err != nil || at.scheme == "http" && portal.scheme == "https" {
+			return
+		}
+		if elsewhere = (origin{at.scheme, portal.host, at.port}); elsewhere == portal {
+			return
+		}
+	}
+	b.warnings = append(b.warnings, fmt.Sprintf("portal: its site listens on %s and %s says %s; that is right only behind a port mapping, otherwise write portal %s",
+		elsewhere.number(), portal, portal.number(), elsewhere))
 }
 
 func (a *App) portalUnserved() error {

@@ -149,6 +149,30 @@ func TestValidate_Warns(t *testing.T) {
 			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\nservers {\ntrusted_proxies static private_ranges\ntrusted_proxies_strict\n}\n%\napp.example.com {\npasswordless_guard\n}",
 			"",
 		},
+		"a portal on another port": {
+			"passwordless {\nportal https://auth.example.com\n}\n%\nauth.example.com:8443 {\npasswordless_portal\n}",
+			"portal: its site listens on 8443 and https://auth.example.com says 443; that is right only behind a port mapping, otherwise write portal https://auth.example.com:8443",
+		},
+		"a portal behind https_port": {
+			"https_port 8443\npasswordless {\nportal https://auth.example.com\n}\n%\nauth.example.com {\npasswordless_portal\n}",
+			"listens on 8443 and https://auth.example.com says 443",
+		},
+		"a local portal without its port": {
+			"passwordless {\nportal http://auth.localhost\n}\n%\nhttp://auth.localhost:23100 {\npasswordless_portal\n}",
+			"listens on 23100 and http://auth.localhost says 80; that is right only behind a port mapping, otherwise write portal http://auth.localhost:23100",
+		},
+		"a local portal of the other scheme": {
+			"passwordless {\nportal http://auth.localhost\n}\n%\nauth.localhost {\ntls internal\npasswordless_portal\n}",
+			"otherwise write portal https://auth.localhost",
+		},
+		"a portal on its own port": {
+			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\nportal https://auth.example.com:8443\n}\n%\nauth.example.com:8443, auth.example.com {\npasswordless_portal\n}",
+			"",
+		},
+		"a portal behind a proxy that ends TLS": {
+			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\nportal https://auth.example.com\n}\n%\nhttp://:9080 {\npasswordless_portal\n}",
+			"",
+		},
 		"localhost for everybody": {
 			"http://app.localhost:8080 {\nbind 0.0.0.0\npasswordless_guard\n}",
 			"plain HTTP on localhost, but other machines can connect",
