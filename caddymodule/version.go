@@ -8,6 +8,10 @@ import (
 // modulePath is what build information calls us.
 const modulePath = "github.com/passwordless-auth/passwordless-auth"
 
+// linked is set by the linker (-X …/caddymodule.linked=…) where the program
+// around us is not our own, as in "make xcaddy".
+var linked string
+
 // stamped is the version that the linker gave the program around us.
 var stamped atomic.Pointer[string]
 
@@ -20,6 +24,9 @@ func SetVersion(v string) { stamped.Store(&v) }
 func Version() string {
 	if v := stamped.Load(); v != nil && *v != "" {
 		return *v
+	}
+	if linked != "" {
+		return linked
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

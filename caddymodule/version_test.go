@@ -25,4 +25,9 @@ func TestVersion_ComesFromTheBuild(t *testing.T) {
 	if Version() == "" {
 		t.Error("no version")
 	}
+	linked = "1.2.3"
+	defer func() { linked = "" }()
+	if got := Version(); got != "1.2.3" {
+		t.Errorf("linked as 1.2.3: %q", got)
+	}
 }
