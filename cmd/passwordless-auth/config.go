@@ -80,7 +80,7 @@ else from a flat TOML file with the same names in lower case.
   TRUSTED_PROXIES                the TLS proxy in front, whose X-Forwarded-For is believed
   SERVER_HOST, SERVER_PORT       where to listen (0.0.0.0, 3000)
   LOG_LEVEL, LOG_FORMAT          debug, info, warn or error; console or json (info, console)
-  METRICS_ALLOW                  who may read /metrics and /health (this machine, private networks)
+  METRICS_ALLOW                  who may read /health and /readiness (this machine, private networks)
   BRAND_NAME, BRAND_ACCENT       the name on pages and in mails; a colour such as #3355ff
   RATE_LIMIT_PER_MINUTE          sign-in requests of one address (60)
   EMAIL_RATE_LIMIT_PER_HOUR      mails to one mailbox (10, at most 80)

@@ -41,17 +41,25 @@ nothing leaves the machine. Ctrl-C ends it; the next run knows you again.`,
 			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 			err = demo.Run(ctx, demo.Options{
 				Port: port, Data: dir, Out: cmd.OutOrStdout(), Now: time.Now,
-				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+				Colour: inColour(),
+				Log:    slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			})
 			if errors.Is(err, host.ErrTaken) {
-				return failed(fmt.Errorf("port %d is taken", port), fmt.Sprintf("Another program listens there, perhaps a demo. Choose another: %s demo --port %d", name, port+1))
+				return failed(fmt.Errorf("port %d is taken", port), "A demo, or another server, runs there already. "+besideIt(port))
 			}
-			return failed(err, fmt.Sprintf("The demo keeps its data in %s; --data names another directory.", dir))
+			return failed(err, fmt.Sprintf("The demo keeps its data in %s; --data DIR names another directory.", dir))
 		},
 	}
 	cmd.Flags().IntVar(&port, "port", 8080, "port of all four hosts")
 	cmd.Flags().StringVar(&data, "data", "", "directory for the demo's database (default: in your data directory)")
 	return cmd
+}
+
+// besideIt is how to start a demo beside another one: each has a port and a
+// database of its own. Most people come by make.
+func besideIt(port int) string {
+	flags := fmt.Sprintf("--port %d --data DIR", min(port+1, 65535))
+	return fmt.Sprintf("Another demo beside it needs both: %s demo %s (make run ARGS=%q)", name, flags, flags)
 }
 
 // dataDir is the absolute path of the demo's directory: what --data says, else

@@ -64,7 +64,7 @@ func TestDemo_TakenPortNamesTheFlag(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, harness.TempDir(t))
 	exit := harness.Exec(t, harness.TempDir(t), nil, harness.Binary(t), "demo", "--port", fmt.Sprint(d.port))
-	if exit.Code != exitFailed || !strings.Contains(exit.Stderr, fmt.Sprintf("port %d is taken", d.port)) || !strings.Contains(exit.Stderr, "demo --port") {
+	if exit.Code != exitFailed || !strings.Contains(exit.Stderr, fmt.Sprintf("port %d is taken", d.port)) || !strings.Contains(exit.Stderr, fmt.Sprintf("passwordless-auth demo --port %d --data DIR (make run ARGS=\"--port ", d.port+1)) {
 		t.Errorf("code %d\n%s", exit.Code, exit.Stderr)
 	}
 }
@@ -73,7 +73,7 @@ func TestDemo_DatabaseInUseIsSaid(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, harness.TempDir(t))
 	exit := harness.Exec(t, harness.TempDir(t), nil, harness.Binary(t), "demo", "--port", fmt.Sprint(harness.FreePort(t)), "--data", d.data)
-	if exit.Code != exitFailed || !strings.Contains(exit.Stderr, "auth.db") || !strings.Contains(exit.Stderr, "--data") {
+	if exit.Code != exitFailed || !strings.Contains(exit.Stderr, "auth.db") || !strings.Contains(exit.Stderr, "--data DIR") {
 		t.Errorf("code %d\n%s", exit.Code, exit.Stderr)
 	}
 }

@@ -32,11 +32,19 @@ front. Ends at SIGTERM or Ctrl-C, after open requests were answered.
 			if err != nil {
 				return err
 			}
+			s.Colour = inColour()
 			return serve(s)
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "TOML file (default "+settings.DefaultConfigFile+", if it exists)")
 	return cmd
+}
+
+// inColour reports whether logs are read on a terminal, by somebody who has not
+// asked for no colours (https://no-color.org).
+func inColour() bool {
+	info, err := os.Stderr.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
 }
 
 // serve runs until a signal ends the process.

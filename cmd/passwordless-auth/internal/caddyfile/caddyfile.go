@@ -43,6 +43,18 @@ func (f *File) Comment(text string) {
 	f.write("", "# "+text)
 }
 
+// LogFormat writes the format of a log. Caddy's console format has colours,
+// which a file or a collector of logs would keep as control codes.
+func LogFormat(f *File, owner, format string, colour bool) {
+	if format != "console" || colour {
+		f.Line(owner, "format", format)
+		return
+	}
+	f.Open(owner, "format", format)
+	f.Line("", "level_format", "upper")
+	f.Close()
+}
+
 // Blank writes an empty line.
 func (f *File) Blank() {
 	f.text.WriteByte('\n')

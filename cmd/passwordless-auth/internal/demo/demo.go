@@ -31,6 +31,8 @@ type Options struct {
 	Out  io.Writer // where the banner goes
 	Now  func() time.Time
 	Log  *slog.Logger
+
+	Colour bool // in Caddy's log: Out is a terminal
 }
 
 // Run serves the demo. It returns errors only: when ctx ends, Caddy ends the
@@ -51,7 +53,7 @@ func Run(ctx context.Context, o Options) error {
 	defer up.close()
 	caddy.OnExit(func(context.Context) { up.close() })
 	caddy.TrapSignals()
-	env := environment{addresses: addresses, data: o.Data, upstream: up.socket, mail: up.mail}
+	env := environment{addresses: addresses, data: o.Data, upstream: up.socket, mail: up.mail, colour: o.Colour}
 	if err := start(s, env); err != nil {
 		return err
 	}
@@ -209,7 +211,8 @@ func (s sites) banner(o Options) {
 
   1. Open the app and enter any e-mail address.
   2. Take the code from the mailbox.
-  3. Add a passkey, sign out, come back with it; then open the wiki.
+  3. Add a passkey, sign out of all apps, come back with one touch; then open
+     the wiki.
 
   Your account is kept in %s
 

@@ -30,6 +30,7 @@ type environment struct {
 	data      string   // directory
 	upstream  string   // Unix socket of the apps and the mailbox
 	mail      string   // HOST:PORT of the sink
+	colour    bool     // in the log
 }
 
 // caddyfile is the demo's configuration. It is that of a real installation,
@@ -43,7 +44,7 @@ func (s sites) caddyfile(env environment) *caddyfile.File {
 	f.Line("", "grace_period", "2s")
 	f.Line("", "storage", "file_system", filepath.Join(env.data, "caddy"))
 	f.Open("", "log")
-	f.Line("", "format", "console")
+	caddyfile.LogFormat(f, "", "console", env.colour)
 	f.Line("", "level", "ERROR") // Caddy warns that it has no admin endpoint, and that it ends
 	f.Close()
 	f.Open("", "servers")

@@ -28,8 +28,9 @@ func (s *Settings) Caddyfile() *caddyfile.File {
 	f.Line("", "shutdown_delay", "5s")
 	f.Line("", "grace_period", "30s")
 	f.Open("", "log")
-	f.Line("LOG_FORMAT", "format", s.LogFormat)
+	caddyfile.LogFormat(f, "LOG_FORMAT", s.LogFormat, s.Colour)
 	f.Line("LOG_LEVEL", "level", s.LogLevel)
+	f.Line("", "exclude", "admin") // it warns at each start that it is off
 	f.Close()
 	s.writeServers(f)
 	s.writeApp(f)

@@ -61,6 +61,26 @@ func TestCaddyfile_Goldens(t *testing.T) {
 	}
 }
 
+// Control codes are for terminals; a file would keep them.
+func TestCaddyfile_ColourIsForTerminals(t *testing.T) {
+	for format, want := range map[string]struct{ plain, colour string }{
+		"console": {"format console {\n\t\t\tlevel_format upper\n", "format console\n"},
+		"json":    {"format json\n", "format json\n"},
+	} {
+		s, err := Load(Options{Environ: append([]string{"LOG_FORMAT=" + format}, minimal...), Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Caddyfile().String(); !strings.Contains(got, want.plain) {
+			t.Errorf("%s: no %q in\n%s", format, want.plain, got)
+		}
+		s.Colour = true
+		if got := s.Caddyfile().String(); !strings.Contains(got, want.colour) {
+			t.Errorf("%s in colour: no %q in\n%s", format, want.colour, got)
+		}
+	}
+}
+
 // The value that a variable is given must come out of the adapter as it went
 // in, whatever characters it has.
 func TestCaddyfile_KeepsValuesAsTheyAre(t *testing.T) {

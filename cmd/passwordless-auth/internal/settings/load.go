@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,7 +104,12 @@ func (r *reader) read(s *Settings) {
 	s.LinkTTL = r.seconds("MAGIC_LINK_EXPIRY_SECONDS", 600, 60, 600) // ML-1
 	s.MetricsAllow = r.list("METRICS_ALLOW")
 	s.BrandName, s.BrandAccent = r.text("BRAND_NAME"), r.text("BRAND_ACCENT")
+	if s.BrandAccent != "" && !colour.MatchString(s.BrandAccent) {
+		r.problem("BRAND_ACCENT", fmt.Sprintf("%q; write a colour as #rrggbb, such as #3355ff", s.BrandAccent))
+	}
 }
+
+var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
 func (r *reader) mail(s *Settings) {
 	s.SMTPHost, s.SMTPUsername, s.EmailFrom = r.text("SMTP_HOST"), r.text("SMTP_USERNAME"), r.text("EMAIL_FROM")
@@ -131,7 +137,8 @@ func (r *reader) mail(s *Settings) {
 	if s.EmailFrom == "" {
 		r.problem("EMAIL_FROM", `is missing; write the sender of mails, such as Example <login@example.com>`)
 	}
-	if (s.SMTPUsername == "") != (s.SMTPPassword == "") {
+	_, user := r.set["SMTP_USERNAME"] // what is set and refused was said already
+	if _, password := r.set["SMTP_PASSWORD"]; user != password {
 		r.problem("SMTP_USERNAME", "and SMTP_PASSWORD belong together; set both or neither")
 	}
 }

@@ -47,6 +47,10 @@ type Settings struct {
 	BrandName    string   // BRAND_NAME
 	BrandAccent  string   // BRAND_ACCENT
 
+	// Colour shows the levels of console logs in colour: for terminals, and no
+	// variable.
+	Colour bool
+
 	// Environment is what must be in the environment of the process for the
 	// Caddyfile to work: secrets that a .env or TOML file held.
 	Environment map[string]string
