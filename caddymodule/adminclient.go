@@ -67,7 +67,11 @@ func (t target) connect() (*adminClient, error) {
 func (t target) startHint(byDefault bool) string {
 	hint := "Start it first. "
 	if byDefault {
-		hint += fmt.Sprintf("If Caddy runs as another user, run this as that user (sudo -u caddy %s …). ", commandLine())
+		user := "caddy" // of the packages' service
+		if commandLine() == binaryName {
+			user = "USER"
+		}
+		hint += fmt.Sprintf("If it runs as another user, run this as that user (sudo -u %s %s …). ", user, commandLine())
 	}
 	hint += "If it runs with another database, name that with --database"
 	if t.config == "" {

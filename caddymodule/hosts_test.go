@@ -151,7 +151,15 @@ func TestValidate_Refuses(t *testing.T) {
 		},
 		"a secret that is not set": {
 			"passwordless {\nroot_key {env.NO_SUCH_VARIABLE}\n}\n%\napp.example.com {\npasswordless_guard\n}",
-			"root_key: evaluated placeholder {env.NO_SUCH_VARIABLE} is empty",
+			"root_key: the environment variable NO_SUCH_VARIABLE is not set, or empty; set it where this process is started",
+		},
+		"a secret's file that is not there": {
+			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\nusername a\npassword {file./nowhere/smtp}\n}\n}\n%\napp.example.com {\npasswordless_guard\n}",
+			"smtp password: the secret cannot be read (stat /nowhere/smtp: no such file or directory); put it into that file",
+		},
+		"a secret's file that is empty": {
+			"passwordless {\nroot_key {file./dev/null}\n}\n%\napp.example.com {\npasswordless_guard\n}",
+			"root_key: the file /dev/null is empty, or this process may not read it; put the secret into it",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -83,12 +84,22 @@ func resolveSecret(repl *caddy.Replacer, word, value string) (secret, error) {
 		return secret{}, nil
 	}
 	resolved, err := repl.ReplaceOrErr(value, true, true)
-	if err != nil {
-		return secret{}, fmt.Errorf("%s: %w", word, err)
-	}
 	resolved = strings.TrimRight(resolved, "\r\n")
-	if resolved == "" {
-		return secret{}, fmt.Errorf("%s: %s is empty", word, value)
+	if err != nil || resolved == "" {
+		return secret{}, fmt.Errorf("%s: %s", word, absent(value))
 	}
 	return secret{&resolved}, nil
+}
+
+// absent says what to do about the place of a secret where there is none. Caddy
+// does not tell a file that it cannot read from an empty one.
+func absent(place string) string {
+	kind, name, _ := strings.Cut(strings.Trim(place, "{}"), ".")
+	if kind == "env" {
+		return fmt.Sprintf("the environment variable %s is not set, or empty; set it where this process is started, or write {file./path/of/the/secret}", name)
+	}
+	if _, err := os.Stat(name); err != nil {
+		return fmt.Sprintf("the secret cannot be read (%v); put it into that file", err)
+	}
+	return fmt.Sprintf("the file %s is empty, or this process may not read it; put the secret into it", name)
 }
