@@ -96,7 +96,7 @@ func (p *Policy) StripHeaders(h http.Header) {
 func (p *Policy) Reserved(name string) bool { return p.reserved(name) }
 
 func (p *Policy) reserved(name string) bool {
-	if foldedPrefix(name, "remote") {
+	if len(name) > 0 && name[0]|0x20 == 'r' && foldedPrefix(name, "remote") {
 		for _, r := range reservedNames {
 			if foldedEqual(name, r) {
 				return true

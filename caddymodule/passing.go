@@ -38,7 +38,7 @@ func mayStream(r *http.Request) bool {
 		return true
 	}
 	for _, v := range r.Header["Accept"] {
-		if strings.Contains(strings.ToLower(v), eventStream) {
+		if strings.Contains(v, eventStream) { // in another case it is seen when the answer begins
 			return true
 		}
 	}

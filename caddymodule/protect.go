@@ -40,7 +40,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	p := passing{
 		ResponseWriter: w, serving: s,
-		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Here: r.URL.EscapedPath(), Cookies: r.Header["Cookie"]},
+		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Cookies: r.Header["Cookie"]},
+	}
+	if p.asked.Here = p.asked.Path; r.URL.Path != original.Path || r.URL.RawPath != original.RawPath {
+		p.asked.Here = r.URL.EscapedPath()
 	}
 	defer p.release()
 	stripUpgrade(r.Header)
@@ -114,7 +117,6 @@ func (g *Guard) strip(r *http.Request) {
 // dropCookies removes what is ours to know (HD-5); other cookies stay byte for
 // byte.
 func dropCookies(r *http.Request, names []string) {
-	delete(r.Header, "Cookie2") // of RFC 2965, which no browser sends
 	cookies := r.Header["Cookie"]
 	if len(cookies) == 0 {
 		return
@@ -167,9 +169,12 @@ func tunnels(r *http.Request) bool {
 // sees (FA-13). A server may ignore Upgrade (RFC 9110 section 7.8), so the
 // request goes on without.
 func stripUpgrade(h http.Header) {
+	asked := h["Upgrade"]
+	if len(asked) == 0 {
+		return
+	}
 	delete(h, "Http2-Settings")
-	switch asked := h["Upgrade"]; {
-	case len(asked) == 0, len(asked) == 1 && strings.EqualFold(asked[0], "websocket"):
+	if len(asked) == 1 && strings.EqualFold(asked[0], "websocket") {
 		return
 	}
 	delete(h, "Upgrade")

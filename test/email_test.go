@@ -305,7 +305,7 @@ func TestEmail_NeverSentInTheClearNorToAnImpostor(t *testing.T) {
 			w.ask(t, c, w.URL(appHost, "/"), "ada@example.test")
 			harness.Eventually(t, "waiting for the refusal", func() string {
 				body := c.Request(http.MethodGet, w.URL(authHost, "/readiness"), "").Body
-				if !strings.Contains(body, "1 mails are waiting") {
+				if !strings.Contains(body, "1 mail is waiting") {
 					return body
 				}
 				return ""

@@ -92,15 +92,20 @@ func appendPiece(pieces *strings.Builder, piece string, size int) {
 func isOurs(pair string, names []string) bool {
 	for pair != "" {
 		c, size := next(pair)
-		if !isTrimmed(c) && c != '=' {
-			break
+		if isTrimmed(c) || c == '=' {
+			pair = pair[size:]
+			continue
 		}
-		pair = pair[size:]
-	}
-	for _, name := range names {
-		if rest, ok := cutFolded(pair, name); ok && endsName(rest) {
-			return true
+		first := foldByte(c)
+		for _, name := range names {
+			if first != foldByte(name[0]) { // most cookies are somebody else's
+				continue
+			}
+			if rest, ok := cutFolded(pair, name); ok && endsName(rest) {
+				return true
+			}
 		}
+		break
 	}
 	// Readers of RFC 2109 and 2965 end a pair at a comma as well.
 	if i := strings.IndexByte(pair, ','); i >= 0 {
@@ -111,6 +116,9 @@ func isOurs(pair string, names []string) bool {
 
 // cutFolded returns what follows name, in any spelling, at the start of s.
 func cutFolded(s, name string) (string, bool) {
+	if rest, ok := strings.CutPrefix(s, name); ok {
+		return rest, true // as everybody writes it
+	}
 	for i := range len(name) {
 		if s == "" {
 			return "", false
