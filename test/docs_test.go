@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
 	"github.com/passwordless-auth/passwordless-auth/test/harness"
 )
 
@@ -242,5 +244,16 @@ func TestDocs_APIExamplesAreAJourney(t *testing.T) {
 	}
 	if len(steps) != 7 {
 		t.Errorf("the journey has the steps %v", steps)
+	}
+}
+
+// Whoever pastes a configuration is not told that it is badly formatted.
+func TestDocs_ConfigurationsAreFormatted(t *testing.T) {
+	blocks := blocksOf(t, docs(t), "caddyfile")
+	blocks = append(blocks, block{at: "Caddyfile.example", text: readDoc(t, "Caddyfile.example")})
+	for _, b := range blocks {
+		if formatted := string(caddyfile.Format([]byte(b.text))); strings.TrimRight(formatted, "\n") != strings.TrimRight(b.text, "\n") {
+			t.Errorf("%s is not as \"caddy fmt\" would have it:\n%s", b.at, formatted)
+		}
 	}
 }
