@@ -176,6 +176,8 @@ func amrBits(amr []string) (bits uint8) {
 			bits |= 2
 		case AMRInvite:
 			bits |= 4
+		case AMRHandOut:
+			bits |= 8
 		}
 	}
 	return bits

@@ -23,11 +23,16 @@ import (
 //
 // An admin invitation grants the role, which takes effect with a passkey
 // (BT-1): no mailbox alone ever holds it.
+//
+// A hand-out link (HandOut) is for an account whose passkeys are lost. It is
+// accepted as an invitation is, and proves enough for a fresh session to add a
+// passkey and remove the lost ones (DESIGN §6).
 
 // invite is the stored record (store.KindInvite).
 type invite struct {
 	User   NewUser   `json:"user"`
 	Admin  bool      `json:"admin,omitempty"`
+	Lost   bool      `json:"lost,omitempty"` // a hand-out link
 	Actor  string    `json:"actor"`
 	Epoch  uint64    `json:"epoch,omitempty"` // of the account, if there was one
 	MadeAt time.Time `json:"made_at"`
@@ -39,6 +44,34 @@ type invite struct {
 func (s *Service) Invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
 	link, err := s.invite(ctx, actor, n, admin)
 	return link, s.audited(ctx, event{typ: evUserInvited, actor: actor}, err)
+}
+
+// HandOut makes a link for a user who has lost every passkey. Whoever opens it
+// is that user, so it goes from hand to hand. Everything that ends the user's
+// sessions ends it as well.
+func (s *Service) HandOut(ctx context.Context, actor, who string) (string, error) {
+	token, err := secret.New(s.rt.rand)
+	if err != nil {
+		return "", fmt.Errorf("making a hand-out link: %w", err)
+	}
+	now, done := s.now(), event{typ: evHandOut, actor: actor}
+	err = s.update(ctx, func(tx *txn) error {
+		done.subject = ""
+		u, err := findUser(tx, who)
+		if err != nil {
+			return err
+		}
+		done.subject = u.ID
+		if u.Disabled {
+			return &Refusal{Reason: Conflict, Detail: "That user is disabled; enable them first."}
+		}
+		inv := invite{User: NewUser{Email: u.Email}, Lost: true, Actor: actor, Epoch: u.Epoch, MadeAt: now}
+		if err := tx.Put(store.KindInvite, token.Hash(), inv, now.Add(inviteTTL)); err != nil {
+			return fmt.Errorf("storing the hand-out link: %w", err)
+		}
+		return tx.audit(done.of(u.ID))
+	})
+	return s.URL("/invite#" + token.Reveal()), s.audited(ctx, done, err)
 }
 
 func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
@@ -143,7 +176,11 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 			out = &SignedIn{Session: b.Session.Session, User: u}
 			return nil
 		}
-		out, err = s.signIn(tx, u, AMRInvite, nil, b)
+		amr := AMRInvite
+		if inv.Lost {
+			amr = AMRHandOut
+		}
+		out, err = s.signIn(tx, u, amr, nil, b)
 		return err
 	})
 	return out, orRefusal(err, refusal)
@@ -153,6 +190,12 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 // in as it already.
 func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, own bool, r *Refusal, err error) {
 	u, err = tx.UserByEmail(inv.User.Email)
+	if inv.Lost && (errors.Is(err, store.ErrNotFound) || err == nil && (u.Disabled || u.Epoch != inv.Epoch)) {
+		return nil, false, refuse(InviteInvalid), nil
+	}
+	if inv.Lost && err == nil {
+		return u, false, nil, nil // it signs in anew, also who is signed in
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		u, err = s.createUser(tx, inv.User, email.Address(inv.User.Email))
 		if err != nil {

@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -183,5 +184,68 @@ func TestInvite_NameThatIsTakenIsRefusedAndTheInvitationStays(t *testing.T) {
 	}
 	if _, err := f.s.FindUser(f.ctx(), bob); err == nil {
 		t.Error("the account was made all the same")
+	}
+}
+
+// DESIGN §6: a link made on the host is the way back for who has lost every
+// passkey. It proves no more than that, and not for longer.
+func TestHandOut_LetsALostPasskeyBeReplaced(t *testing.T) {
+	f := newFixture(t)
+	f.addUser(alice, "staff")
+	lost := f.givePasskey(alice)
+	_, err := f.s.HandOut(f.ctx(), "cli", bob)
+	f.refused(err, NotFound)
+	link, err := f.s.HandOut(f.ctx(), "cli", alice)
+	f.must(err)
+	_, raw, _ := strings.Cut(link, "#")
+	b, _ := f.signIn(alice) // by mail, which manages nothing
+	got, err := f.s.AcceptInvite(f.ctx(), raw, b)
+	f.must(err)
+	if f.live(got.Token) == nil || b.Session.Session.ID == got.Session.ID || got.User.Groups[0] != "staff" {
+		t.Fatalf("the link made %+v", got)
+	}
+	b.Session = f.live(got.Token)
+	f.addKey(b)
+	b.Session = f.live(got.Token)
+	f.must(f.s.RemovePasskey(f.ctx(), b.Session, lost.cred.ID, Client{}))
+	f.clock.advance(stepUpAge + time.Second)
+	_, err = f.s.BeginAddPasskey(f.ctx(), b)
+	f.refused(err, StepUpRequired)
+	_, err = f.s.AcceptInvite(f.ctx(), raw, f.newBrowser())
+	f.refused(err, InviteInvalid)
+	if a := f.audit(evHandOut); len(a) != 2 || a[0].Success == a[1].Success || a[0].Subject+a[1].Subject != got.User.ID {
+		t.Errorf("the audit log has %+v", a)
+	}
+}
+
+func TestHandOut_DiesWithEverythingElseOfTheUser_SE5(t *testing.T) {
+	for name, end := range map[string]func(f *fixture) error{
+		"signed out everywhere": func(f *fixture) error { return f.s.SignOutUser(f.ctx(), "cli", alice) },
+		"a passkey was added": func(f *fixture) error {
+			b, _ := f.signIn(alice)
+			f.addKey(b)
+			return nil
+		},
+		"disabled and enabled": func(f *fixture) error {
+			return errors.Join(f.s.DisableUser(f.ctx(), "cli", alice), f.s.EnableUser(f.ctx(), "cli", alice))
+		},
+		"deleted and made again": func(f *fixture) error {
+			err := f.s.DeleteUser(f.ctx(), "cli", alice)
+			f.addUser(alice)
+			return err
+		},
+		"too old": func(f *fixture) error { f.clock.advance(inviteTTL + time.Second); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.addUser(alice)
+			f.signIn(alice)
+			link, err := f.s.HandOut(f.ctx(), "cli", alice)
+			f.must(err)
+			_, raw, _ := strings.Cut(link, "#")
+			f.must(end(f))
+			_, err = f.s.AcceptInvite(f.ctx(), raw, f.newBrowser())
+			f.refused(err, InviteInvalid)
+		})
 	}
 }

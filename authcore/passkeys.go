@@ -56,7 +56,7 @@ func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
 	if len(keys) > 0 {
 		method = AMRPasskey
 	}
-	if l.SteppedUp(s.now()) && (len(keys) == 0 || l.Has(AMRPasskey)) {
+	if l.SteppedUp(s.now()) && (len(keys) == 0 || l.Has(AMRPasskey) || l.Has(AMRHandOut)) {
 		return nil
 	}
 	return &Refusal{Reason: StepUpRequired, Methods: []string{method}}

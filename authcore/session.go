@@ -26,6 +26,7 @@ const (
 	AMRPasskey = "passkey" // with user verification: two factors
 	AMREmail   = "email"   // control of the mailbox; never a second factor
 	AMRInvite  = "invite"  // an invitation made on the host or by an admin
+	AMRHandOut = "handout" // a link made on the host for somebody who has lost every passkey
 )
 
 // Live is a session that is valid now, with what it hangs on.

@@ -84,6 +84,7 @@ const (
 	evAccessDenied      = "access_denied"
 	evUserRegistered    = "user_registered"
 	evUserInvited       = "user_invited"
+	evHandOut           = "user_hand_out"
 	evUserChanged       = "user_changed"
 	evUserDisabled      = "user_disabled"
 	evUserEnabled       = "user_enabled"

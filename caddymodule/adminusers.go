@@ -59,6 +59,7 @@ type adminNew struct {
 	DisplayName string   `json:"display_name,omitempty"`
 	Groups      []string `json:"groups,omitempty"`
 	Admin       bool     `json:"admin,omitempty"` // invitations only
+	Lost        bool     `json:"lost,omitempty"`  // invitations only: of whom has an account and no passkey any more
 }
 
 func (n adminNew) user() authcore.NewUser {
@@ -70,7 +71,7 @@ func addUser(svc *authcore.Service, r *http.Request) (any, error) {
 	if err := decodeAdmin(r, &n); err != nil {
 		return nil, err
 	}
-	if n.Admin { // BT-1: the role comes by an invitation that was accepted
+	if n.Admin || n.Lost { // BT-1: the role comes by an invitation that was accepted
 		return nil, errAsked
 	}
 	u, err := svc.AddUser(r.Context(), operator, n.user())
@@ -95,6 +96,13 @@ func (a *adminServer) invite(svc *authcore.Service, r *http.Request) (any, error
 	}
 	if s := a.p.newest(); n.Admin && n.Email == "" && s != nil && s.admins != 1 {
 		return nil, errWhichAdmin
+	}
+	if n.Lost {
+		if n.Admin || n.Name != "" || len(n.Groups) > 0 {
+			return nil, errAsked
+		}
+		link, err := svc.HandOut(r.Context(), operator, n.Email)
+		return adminInvite{link}, err
 	}
 	link, err := svc.Invite(r.Context(), operator, n.user(), n.Admin)
 	return adminInvite{link}, err

@@ -82,16 +82,22 @@ func sessionRevokeCommand(at *target) *cobra.Command {
 func inviteCommand(at *target) *cobra.Command {
 	var n adminNew
 	cmd := &cobra.Command{
-		Use: "invite EMAIL | --admin [EMAIL]", Short: "Print a link that signs somebody in, once", Args: atMost(1),
+		Use: "invite EMAIL | --admin [EMAIL] | --lost WHO", Short: "Print a link that signs somebody in, once", Args: atMost(1),
 		Long: `Prints an invitation: a link that works once, within 24 hours, and makes the
 account if there is none. Whoever opens it is signed in, so hand it over in
 private. With --admin it also gives the admin role, which takes effect when the
-user has a passkey; without an address it is for the one configured admin.`,
+user has a passkey; without an address it is for the one configured admin.
+
+With --lost it is for a user who has lost every passkey: it opens the account,
+where a new one can be added within 15 minutes.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				n.Email = args[0]
 			} else if !n.Admin {
 				return usageError(cmd, "name the e-mail address to invite")
+			}
+			if n.Lost && (n.Admin || n.Name != "" || len(n.Groups) > 0) {
+				return usageError(cmd, "--lost is for an account as it is; leave out --admin, --name and --group")
 			}
 			var made adminInvite
 			if err := at.do(cmd.Context(), http.MethodPost, []string{"invites"}, n, &made); err != nil {
@@ -101,6 +107,7 @@ user has a passkey; without an address it is for the one configured admin.`,
 		},
 	}
 	cmd.Flags().BoolVar(&n.Admin, "admin", false, "invite an admin")
+	cmd.Flags().BoolVar(&n.Lost, "lost", false, "let a user in who has lost every passkey")
 	cmd.Flags().StringVar(&n.Name, "name", "", "user name that apps will see")
 	cmd.Flags().StringSliceVar(&n.Groups, "group", nil, "group; may be repeated")
 	return cmd

@@ -76,6 +76,7 @@ func TestCommand_WorksOnTheRunningServer(t *testing.T) {
 		{"session revoke " + id, "Ended: " + id + "\n"},
 		{"session revoke --user alice", "alice is signed out everywhere.\n"},
 		{"invite dan@example.com", "https://app.example.test:" + s.port + "/.auth/invite#"},
+		{"invite --lost alice", "https://app.example.test:" + s.port + "/.auth/invite#"},
 		{"health", "mail:      ok\n"},
 	} {
 		out, errOut, code := runCaddy(t, append(strings.Fields(step.command), "--config", config)...)
@@ -129,6 +130,8 @@ func TestCommand_ErrorsAreASentenceAndACode(t *testing.T) {
 		{"user groups", at, 2, "caddy: name the user: "},
 		{"user name alice", at, 2, "caddy: name what the user is to be called\n"},
 		{"user", at, 2, "caddy: write what to do: add, delete, disable, enable, groups, list, name, show\n"},
+		{"invite --lost nobody@example.com", at, 1, "caddy: There is no such user."},
+		{"invite --lost --admin a@example.com", at, 2, "caddy: --lost is for an account as it is"},
 		{"invite --admin", at, 1, "caddy: no single admin is configured; write --admin ADDRESS\n"},
 		{"user frob", at, 2, "caddy: user frob is no command"},
 		{"user groups alice", at, 2, "caddy: name all groups"},

@@ -20,6 +20,8 @@ func notice(done string) string {
 		return "Passkey renamed."
 	case "passkey-removed":
 		return "Passkey removed. All other browsers and apps were signed out."
+	case "handed-out":
+		return "You are in. Within 15 minutes, add a passkey on this device, and remove those that you have lost."
 	case "session-revoked":
 		return "That browser is signed out."
 	}
@@ -105,6 +107,8 @@ func how(amr []string) string {
 		return "with a passkey"
 	case slices.Contains(amr, authcore.AMREmail):
 		return "by e-mail"
+	case slices.Contains(amr, authcore.AMRHandOut):
+		return "by a hand-out link"
 	case slices.Contains(amr, authcore.AMRInvite):
 		return "by invitation"
 	}

@@ -382,3 +382,15 @@ func TestDenied_SaysThatAUserNameIsMissing(t *testing.T) {
 	b.next(b.fetch(b.load(where), "/invite", mailed{Token: secret}))
 	b.load(appURL+"/").want(t, 403, "needs a name of its own before apps open")
 }
+
+func TestHandOut_LeadsToTheAccountInTime(t *testing.T) {
+	s := newSite(t)
+	_, _ = s.withPasskey()
+	link, err := s.svc.HandOut(t.Context(), "cli", ada)
+	s.must(err)
+	b := s.browser()
+	where, secret, _ := strings.Cut(link, "#")
+	page := b.next(b.fetch(b.load(where), "/invite", mailed{Token: secret})).want(t, 200, "Within 15 minutes, add a passkey")
+	page.want(t, 200, "signed in by a hand-out link")
+	b.fetch(page, "/account/passkeys/options", nothing{}).want(t, 200, "challenge")
+}

@@ -158,7 +158,11 @@ func (h *Handler) postInvite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.arrived(w, done, h.next("", done.Offer))
+	next := h.next("", done.Offer)
+	if slices.Contains(done.Session.AMR, authcore.AMRHandOut) { // in time to add a passkey
+		next = h.svc.Base() + "/account?done=handed-out"
+	}
+	h.arrived(w, done, next)
 	return nil
 }
 
