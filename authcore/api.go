@@ -122,15 +122,20 @@ func (s *Service) Refresh(ctx context.Context, raw, origin string, client Client
 		if err != nil {
 			return err
 		}
-		if u == nil || !s.pageMayUse(sess.ClientID, origin) {
+		if u == nil {
 			refusal = refuse(TokenInvalid)
 			return tx.audit(event{typ: evRefreshFailed, client: client})
 		}
-		if !r.SpentAt.IsZero() {
-			refusal, err = s.reuse(tx, r, next, sess, client)
-			if refusal != nil || err != nil {
+		if !r.SpentAt.IsZero() { // wherever it comes from
+			if refusal, err = s.reuse(tx, r, next, sess, client); refusal != nil || err != nil {
 				return err
 			}
+		}
+		if !s.pageMayUse(sess.ClientID, origin) {
+			refusal = refuse(TokenInvalid)
+			return tx.audit(event{typ: evRefreshFailed, client: client, subject: u.ID})
+		}
+		if !r.SpentAt.IsZero() {
 			out, err = s.tokens(u, sess, sessionToken, next)
 			return err
 		}

@@ -1,6 +1,9 @@
 package authcore
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // CS-2: a page acts for its own client only, at every step. What it got for
 // another would carry that one's name and audience.
@@ -42,8 +45,14 @@ func TestClient_PageOfAnotherIsNobody_CS2(t *testing.T) {
 			t.Errorf("from %s: session %v, access token %v", origin, l != nil, u != nil)
 		}
 	}
-	_, err = f.s.Refresh(f.ctx(), tokens.Refresh.Reveal(), bank.Origins[0], Client{})
+	next, err := f.s.Refresh(f.ctx(), tokens.Refresh.Reveal(), bank.Origins[0], Client{})
 	f.must(err) // the refusal spent nothing
+	f.clock.advance(refreshGrace + time.Second)
+	_, err = f.s.Refresh(f.ctx(), tokens.Refresh.Reveal(), spa.Origins[0], Client{})
+	f.refused(err, TokenReused) // RT-2: theft is theft, wherever it shows
+	if l, err := f.s.APISession(f.ctx(), next.SessionToken.Reveal(), ""); err != nil || l != nil {
+		t.Errorf("the session goes on: %v, %v", l, err)
+	}
 }
 
 // A client that is taken out of the configuration gets nothing more, what it

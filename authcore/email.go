@@ -84,14 +84,20 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 	if err = orRefusal(err, refusal); err != nil {
 		return nil, err
 	}
-	if unsent != "" { // the visitor must not learn of it (EN), so that the operator can
-		s.rt.log.Info("no sign-in mail is sent", "why", unsent, "to", addr.Mask())
+	if unsent == overBudget { // what else is not sent is told by delivery, where nobody waits (EN)
+		s.rt.log.Info(NotSent, "why", unsent, "to", addr.Mask())
 	}
 	if s.cfg.Mailed != nil {
 		s.cfg.Mailed() // EN: for decoys too
 	}
 	return &EmailStarted{Flow: secretToken, ExpiresIn: s.cfg.LinkTTL, ResendAfter: resendAfter}, nil
 }
+
+// NotSent is what the log says of a mail that a visitor was promised and that
+// nobody gets: the visitor must not learn of it, so that the operator can.
+const NotSent = "no sign-in mail is sent"
+
+const overBudget = "too many mails to this address, from this network or in all"
 
 // startEmail stores the flow. Where it is a decoy, unsent says why.
 func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Hash) (unsent string, err error) {
@@ -122,7 +128,7 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	typ := evLinkRequested
 	switch {
 	case !within:
-		typ, unsent = evRateLimited, "too many mails to this address, from this network or in all"
+		typ, unsent = evRateLimited, overBudget
 	case u != nil && u.Disabled:
 		unsent = "the user is disabled"
 	case u != nil && !eligible:
@@ -142,12 +148,14 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if err != nil {
 		return "", err
 	}
-	return unsent, s.putFlow(tx, key, f, in, unsent == "")
+	return unsent, s.putFlow(tx, key, f, in, unsent, within)
 }
 
-// putFlow stores the flow, its link and its mail. A decoy does the same work
-// and keeps no link, and its mail is one that nobody gets (EN).
-func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real bool) error {
+// putFlow stores the flow, its link and its mail. Where unsent says why there is
+// none, it does the same work, keeps no link, and its mail is one that nobody
+// gets (EN); beyond the budgets, which ask not who has an account, there is no
+// mail at all.
+func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unsent string, within bool) error {
 	linkToken, err := secret.New(s.rt.rand)
 	if err != nil {
 		return fmt.Errorf("making a link: %w", err)
@@ -164,7 +172,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real
 	if err := tx.Put(store.KindLink, f.Link, link{Flow: key}, ends); err != nil {
 		return fmt.Errorf("storing a link: %w", err)
 	}
-	mail := signInMail{to: f.Email, userID: f.UserID, agent: f.Agent, ends: ends, decoy: !real}
+	mail := signInMail{to: f.Email, userID: f.UserID, agent: f.Agent, ends: ends, unsent: unsent}
 	if !f.NoCode {
 		mail.code = digits
 	}
@@ -173,8 +181,14 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, real
 	} else {
 		mail.link = s.URL("/login/link#" + linkToken.Reveal())
 	}
-	if err := s.queueSignIn(tx, mail); err != nil || real {
+	id, err := s.queueSignIn(tx, mail)
+	if err != nil || unsent == "" {
 		return err
+	}
+	if !within {
+		if err := tx.DeleteMessage(id); err != nil {
+			return fmt.Errorf("taking a mail back: %w", err)
+		}
 	}
 	var l link
 	return tx.Take(store.KindLink, f.Link, &l)

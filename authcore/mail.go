@@ -24,6 +24,7 @@ const (
 	ParamHost   = "host"   // the portal, where a code may be typed
 	ParamClient = "client" // API client's title; empty for browsers
 	ParamAgent  = "agent"  // User-Agent of who asked
+	ParamUnsent = "unsent" // why nobody gets it; empty: it is sent
 	SecretCode  = "code"
 	SecretLink  = "link"
 )
@@ -32,26 +33,26 @@ type signInMail struct {
 	to, userID, client, agent string
 	code, link                string
 	ends                      time.Time
-	decoy                     bool
+	unsent                    string // why nobody gets it; empty: it is sent
 }
 
 // queueSignIn writes an outbox row in the flow's own transaction; delivery is
-// never in the request path.
-func (s *Service) queueSignIn(tx *txn, m signInMail) error {
+// never in the request path. It answers the row's id.
+func (s *Service) queueSignIn(tx *txn, m signInMail) (string, error) {
 	id, err := secret.TimeID(s.rt.rand, s.now())
 	if err != nil {
-		return fmt.Errorf("naming a mail: %w", err)
+		return "", fmt.Errorf("naming a mail: %w", err)
 	}
 	plain, err := json.Marshal(map[string]string{SecretCode: m.code, SecretLink: m.link})
 	if err != nil {
-		return fmt.Errorf("encoding a mail's secrets: %w", err)
+		return "", fmt.Errorf("encoding a mail's secrets: %w", err)
 	}
 	sealed, err := s.rt.keys.Seal(s.rt.rand, "outbox", plain, []byte(id))
 	if err != nil {
-		return fmt.Errorf("sealing a mail: %w", err)
+		return "", fmt.Errorf("sealing a mail: %w", err)
 	}
 	kind, template := store.MailMessage, TemplateSignIn
-	if m.decoy {
+	if m.unsent != "" {
 		kind = store.DecoyMessage
 	}
 	if m.code == "" && m.link == "" {
@@ -61,14 +62,14 @@ func (s *Service) queueSignIn(tx *txn, m signInMail) error {
 	err = tx.PutMessage(&store.Message{
 		ID: id, Kind: kind, To: m.to, UserID: m.userID, Template: template,
 		Params: map[string]string{
-			ParamBrand: s.cfg.Brand, ParamHost: s.portal.HostPort(), ParamClient: m.client, ParamAgent: m.agent,
+			ParamBrand: s.cfg.Brand, ParamHost: s.portal.HostPort(), ParamClient: m.client, ParamAgent: m.agent, ParamUnsent: m.unsent,
 		},
 		Sealed: sealed, CreatedAt: now, NotAfter: m.ends, NextAt: now, Status: store.Queued,
 	})
 	if err != nil {
-		return fmt.Errorf("queueing a mail: %w", err)
+		return "", fmt.Errorf("queueing a mail: %w", err)
 	}
-	return nil
+	return id, nil
 }
 
 // OpenSecrets unseals what a queued message carries, for delivery.

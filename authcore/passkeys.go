@@ -52,11 +52,16 @@ func (s *Service) usablePasskeys(tx store.Tx, userID string) ([]*store.Passkey, 
 // MayManage says whether the session may change factors now; if not, the
 // refusal names the methods of a step-up that would do.
 func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
-	method, keys := AMREmail, s.Usable(keys)
-	if len(keys) > 0 {
+	method := AMREmail
+	switch {
+	case len(s.Usable(keys)) > 0:
 		method = AMRPasskey
+	case len(keys) > 0 && l.User.Admin:
+		// BT-1: the mailbox alone restores no admin whose passkeys were made for
+		// another rp_id.
+		method = AMRHandOut
 	}
-	if l.SteppedUp(s.now()) && (len(keys) == 0 || l.Has(AMRPasskey) || l.Has(AMRHandOut)) {
+	if l.SteppedUp(s.now()) && (method == AMREmail || l.Has(method) || l.Has(AMRHandOut)) {
 		return nil
 	}
 	return &Refusal{Reason: StepUpRequired, Methods: []string{method}}
@@ -265,6 +270,11 @@ func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client 
 	return s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
 		if findPasskey(keys, id) == nil {
 			return refuse(NotFound), nil
+		}
+		if s.Usable(keys) == nil && !l.Has(AMRHandOut) {
+			// SE-8: they may come back with the old rp_id, and the mailbox alone
+			// must not take them away.
+			return &Refusal{Reason: Conflict, Detail: "Add a passkey that works here first."}, nil
 		}
 		if usable := s.Usable(keys); len(usable) == 1 && findPasskey(usable, id) != nil && !s.cfg.MailWorks() {
 			return &Refusal{Reason: Conflict, Detail: "This is your only way in. Add another passkey first."}, nil

@@ -72,7 +72,24 @@ func NewRuntime(ctx context.Context, o RuntimeOptions) (*Runtime, error) {
 	rt.every(run, flushEvery, "flushing last_seen", rt.flush)
 	rt.every(run, sweepEvery, "sweeping expired records", rt.sweep)
 	rt.every(run, recheckEvery, "checking live streams", func(context.Context) error { rt.streams.recheckAll(); return nil })
+	rt.every(run, recheckEvery, "noting the rp_id", rt.noteRPID())
 	return rt, nil
+}
+
+// noteRPID asks each configuration once, after it has lasted a while.
+func (rt *Runtime) noteRPID() func(context.Context) error {
+	var noted *Service
+	return func(ctx context.Context) error {
+		s := rt.current.Load()
+		if s == noted {
+			return nil
+		}
+		if err := s.noteRPID(ctx); err != nil {
+			return err
+		}
+		noted = s
+		return nil
+	}
 }
 
 // Close ends the workers, writes what is pending and closes the store.

@@ -56,16 +56,14 @@ func (c Config) Check() error {
 func (s *Service) Start() {
 	s.rt.current.Store(s)
 	s.rt.streams.recheckAll()
-	s.noteRPID()
 }
 
 // metaRPID holds the rp_id of the last start.
 const metaRPID = "rp_id"
 
 // noteRPID warns, once, that passkeys of the rp_id before do not work any more.
-func (s *Service) noteRPID() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
+// It is asked some seconds after a start, when a reload that failed is over.
+func (s *Service) noteRPID(ctx context.Context) error {
 	var before []byte
 	var users int64
 	err := s.rt.store.View(ctx, func(tx store.Tx) error {
@@ -77,17 +75,17 @@ func (s *Service) noteRPID() {
 		before, err = tx.MetaValue(metaRPID)
 		return err
 	})
-	if string(before) == s.cfg.RPID || err != nil && !errors.Is(err, store.ErrNotFound) {
-		return // a store that fails is told of elsewhere
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("reading the last rp_id: %w", err)
+	}
+	if string(before) == s.cfg.RPID {
+		return nil
 	}
 	if len(before) > 0 && users > 0 {
 		s.rt.log.Warn("rp_id has changed, and passkeys that were made for the one before do not work here; people sign in by mail or invitation and add new ones",
 			"before", string(before), "now", s.cfg.RPID, "hint", "to keep them, write rp_id "+string(before)+" where the sign-in host is that name or below it")
 	}
-	err = s.rt.store.Update(ctx, func(tx store.Tx) error { return tx.SetMeta(metaRPID, []byte(s.cfg.RPID)) })
-	if err != nil {
-		s.rt.log.Error("noting the rp_id", "error", err)
-	}
+	return s.rt.store.Update(ctx, func(tx store.Tx) error { return tx.SetMeta(metaRPID, []byte(s.cfg.RPID)) })
 }
 
 // ReservedPrefix is ours on every app host (DESIGN §4.2).

@@ -67,19 +67,15 @@ func charge(tx *txn, name string, limit int, now time.Time, window time.Duration
 }
 
 // chargeSource charges a client's address and the wider networks that it is
-// part of, each of which has room for more.
+// part of, each of which has room for more. What a narrow one refuses costs the
+// wider ones nothing: others live there (RL-5).
 func chargeSource(tx *txn, prefix string, ip netip.Addr, limit int, now time.Time, window time.Duration) (reset time.Time, within bool, err error) {
-	within = true
 	for _, source := range ratelimit.ClientKeys(ip) {
-		r, fits, err := charge(tx, prefix+source, limit, now, window)
-		if err != nil {
-			return reset, false, err
+		reset, within, err = charge(tx, prefix+source, limit, now, window)
+		if err != nil || !within {
+			return reset, false, err // and the wider network's others are not charged
 		}
-		if !fits && r.After(reset) {
-			reset = r
-		}
-		within = within && fits
 		limit *= ratelimit.WiderFactor
 	}
-	return reset, within, nil
+	return reset, true, nil
 }

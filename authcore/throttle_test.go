@@ -251,6 +251,43 @@ func TestMailBudget_KnownBrowsersDoNotShareTheirSources(t *testing.T) {
 	}
 }
 
+// RL-5: a subscriber who is over its limit uses up nothing of the network that
+// others share, however long it goes on.
+func TestSource_OneSubscriberCannotLockOutItsNetwork_RL5(t *testing.T) {
+	f := newFixture(t)
+	flood, neighbour := f.newBrowser(), f.newBrowser()
+	flood.IP, neighbour.IP = netip.MustParseAddr("2001:db8:1:2::3"), netip.MustParseAddr("2001:db8:1:3::3")
+	for i := range 3 * mailsPerSource {
+		f.mailed(fmt.Sprintf("user%d@example.com", i), flood)
+		f.s.AllowRequest(f.ctx(), flood.Client)
+	}
+	if !f.mailed(alice, neighbour) {
+		t.Error("a neighbour gets no mail")
+	}
+	if _, ok := f.s.AllowRequest(f.ctx(), neighbour.Client); !ok {
+		t.Error("a neighbour's requests are refused")
+	}
+	f.clock.advance(pendingWindow)
+	for range 5 * pendingPerSource {
+		_, _ = f.s.BeginPasskey(f.ctx(), flood)
+	}
+	_, err := f.s.BeginPasskey(f.ctx(), neighbour)
+	f.must(err)
+}
+
+// DS-2: what is over its budget is not even queued, so that a stranger cannot
+// fill the queue that everybody's mail is in.
+func TestMailBudget_OverItNothingIsQueued_DS2(t *testing.T) {
+	f := newFixture(t)
+	for range 5 * f.s.cfg.MailsPerAddress {
+		_, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Browser: f.newBrowser()})
+		f.must(err)
+	}
+	if c := f.counts(); c.Queued != int64(f.s.cfg.MailsPerAddress) {
+		t.Errorf("%d rows are queued, want %d", c.Queued, f.s.cfg.MailsPerAddress)
+	}
+}
+
 func TestMailBudget_SurvivesARestart_RL3(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)

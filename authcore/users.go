@@ -238,10 +238,15 @@ func (s *Service) isAdmin(tx store.Tx, u *store.User) (bool, error) {
 	return len(keys) > 0, err
 }
 
-// keepAnAdmin refuses to take away an admin where no other can act.
+// keepAnAdmin refuses to take away the last admin: the last who can act, or
+// where none can, the last who was accepted.
 func (s *Service) keepAnAdmin(tx *txn, u *store.User) error {
 	if !u.Admin || u.Disabled {
 		return nil
+	}
+	acts, err := s.isAdmin(tx, u)
+	if err != nil {
+		return err
 	}
 	for after := ""; ; {
 		users, err := tx.ListUsers(after, 100)
@@ -252,12 +257,13 @@ func (s *Service) keepAnAdmin(tx *txn, u *store.User) error {
 			return &Refusal{Reason: Conflict, Detail: "That is the last admin. Invite another one first."}
 		}
 		for _, x := range users {
-			if x.ID != u.ID {
-				if admin, err := s.isAdmin(tx, x); admin || err != nil {
-					return err
-				}
-			}
 			after = x.ID
+			if x.ID == u.ID || !x.Admin || x.Disabled {
+				continue
+			}
+			if admin, err := s.isAdmin(tx, x); admin || !acts || err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -194,6 +194,11 @@ func TestErrorRoutes_SeeWhatTheGuardLeft(t *testing.T) {
 	if lines := identityLines(t, got); len(lines) != 5 || strings.Contains(got, "root") || strings.Contains(got, "__Host-passwordless") {
 		t.Errorf("the error route got %q", lines)
 	}
+	// So does a tunnel that is refused, on a public path and by nobody.
+	status := s.raw(t, "CONNECT /open HTTP/1.1\nHost: app.example.test\nRemote-User: root\nCookie: "+s.cookie+"x\n\n")
+	if got := fallback.last(t); !strings.Contains(status, "405") && !strings.Contains(status, "200") || len(identityLines(t, got)) != 0 || strings.Contains(got, "__Host-passwordless") {
+		t.Errorf("%s: the error route got\n%s", status, got)
+	}
 	req = s.request(t, http.MethodGet, "/fails", nil)
 	req.Header.Del("Cookie")
 	if res, _ := do(t, s.client(t, "h1"), req); res.StatusCode != http.StatusUnauthorized || fallback.reached() {

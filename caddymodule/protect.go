@@ -23,6 +23,7 @@ var (
 // ServeHTTP decides about one request and, if it may pass, makes sure that the
 // app hears from us, and from nobody else, who is here.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	stripUpgrade(r.Header)
 	s := g.app.serving(r.Context())
 	if s == nil { // FA-10: a guard that cannot decide lets nobody through
 		g.strip(r) // HD-1, HD-5: the site's error routes may lead to an upstream
@@ -46,7 +47,6 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		p.asked.Here = r.URL.EscapedPath()
 	}
 	defer p.release()
-	stripUpgrade(r.Header)
 	p.decision = s.svc.Check(r.Context(), &p.asked)
 	if p.decision.Verdict == authcore.Allow && mayStream(r) {
 		r = p.watchRequest(r)
@@ -55,12 +55,12 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		s.pages.Refuse(w, asSent(r, host, original), &p.decision)
 		return nil
 	}
-	if tunnels(r) {
-		return caddyhttp.Error(http.StatusMethodNotAllowed, errTunnel)
-	}
 	p.names = s.cookiesOf(p.decision.App)
 	g.strip(r)
 	dropCookies(r, p.names)
+	if tunnels(r) {
+		return caddyhttp.Error(http.StatusMethodNotAllowed, errTunnel)
+	}
 	if id := p.decision.Identity; id != nil {
 		g.policy.SetHeaders(r.Header, id)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/passwordless-auth/passwordless-auth/authcore"
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
@@ -20,15 +21,18 @@ var errExpired = errors.New("expired before it could be delivered")
 
 // work is one delivery from lease to commit.
 func (w *Worker) work(m *store.Message) {
+	if m.Kind == store.DecoyMessage {
+		<-w.slots // nothing is under way that a mail should wait for
+		w.Kick()
+		defer w.contain("dropping a decoy", nil)
+		w.drop(m)
+		return
+	}
 	defer func() {
 		<-w.slots
 		w.Kick()
 	}()
 	defer w.contain("giving a mail back", nil)
-	if m.Kind == store.DecoyMessage {
-		w.drop(m)
-		return
-	}
 	defer w.contain("delivering mail", func() {
 		w.settle(m, &failure{doing: "delivering", why: "internal error, see the log"})
 	})
@@ -51,7 +55,9 @@ func (w *Worker) drop(m *store.Message) {
 	defer cancel()
 	if err := w.o.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteMessage(m.ID) }); err != nil {
 		w.o.Log.Error("a decoy was not dropped", "message", m.ID, "error", err) // its lease ends, and it comes again
+		return
 	}
+	w.o.Log.Info(authcore.NotSent, "why", m.Params[authcore.ParamUnsent], "to", email.Address(m.To).Mask())
 }
 
 // contain keeps a panic to itself and calls after (DS-4). Of the value only

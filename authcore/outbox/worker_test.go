@@ -425,3 +425,23 @@ func TestWorker_DecoysAreDroppedLikeMails_EN(t *testing.T) {
 		t.Errorf("the log tells of it: %s", b.log)
 	}
 }
+
+// DS-2: decoys take as long as mails and hold up none.
+func TestWorker_DecoysHoldNothingUp_DS2(t *testing.T) {
+	s := (&sink{}).start(t)
+	b := newBench(t, s.smtp())
+	w := b.worker()
+	w.took.Store(int64(time.Minute)) // as after a mail server that hung
+	for i := range 3 * defaultParallel {
+		m := b.message(fmt.Sprintf("decoy%02d", i), "nobody@example.com")
+		m.Kind = store.DecoyMessage
+		b.put(m)
+	}
+	b.put(b.message("mail", "ada@example.com"))
+	began := time.Now()
+	w.Kick()
+	b.becomes("mail", store.Sent)
+	if took := time.Since(began); took > dropWithin/2 {
+		t.Errorf("the mail waited %v for decoys", took)
+	}
+}

@@ -21,6 +21,7 @@ func (h *Handler) routeApp() {
 
 // Refuse answers a request that the guard did not let in.
 func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
+	hurry(w, r)
 	secure := d.App != nil && d.App.Origin.Scheme == "https"
 	dataHeaders(w.Header(), secure)
 	if d.Cookie == authcore.BadCookie && d.App != nil {

@@ -41,6 +41,7 @@ func examples(r *renderer) []example {
 		{"offer-only-way", offerPage{Page: signedIn("Use a passkey"), OnlyWay: true}},
 		{"stepup", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true, Cancel: "/account"}},
 		{"stepup-mail", stepUpPage{Page: signedIn("Confirm it’s you"), Mail: true, Cancel: "/account"}},
+		{"stepup-link", stepUpPage{Page: signedIn("Confirm it’s you"), Link: true, Cancel: "/account"}},
 		{"account", exampleAccount(signedIn("Your account"), at)},
 		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "with a passkey", SignedIn: at, LastSeen: at, Current: true}}}},
 		{"signedout", signedOutPage{Page: base("Signed out")}},

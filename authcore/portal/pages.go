@@ -100,6 +100,7 @@ type stepUpPage struct {
 	Page
 	Passkey bool   // the account has one
 	Mail    bool   // e-mail is enough here
+	Link    bool   // only a link made on the host is
 	Cancel  string // local path to go back to
 }
 

@@ -61,13 +61,13 @@ func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.B
 		if err != nil {
 			return err
 		}
-		if r.Method == http.MethodPost {
-			if err := h.allow(r); err != nil { // DS-1: who is signed in can flood, too
-				return err
-			}
-		}
 		if b.Session == nil {
 			return h.signInToGoOn(w, r)
+		}
+		if r.Method == http.MethodPost { // DS-1: who is signed in can flood, too
+			if retry, ok := h.svc.AllowMember(r.Context(), b.Session.User); !ok {
+				return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: retry}
+			}
 		}
 		err = fn(w, r, &b)
 		ref, _ := authcore.AsRefusal(err)
@@ -86,6 +86,11 @@ func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.B
 }
 
 func (h *Handler) signInToGoOn(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		if err := h.allow(r); err != nil {
+			return err
+		}
+	}
 	if wantsProblem(r) {
 		return &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}

@@ -66,6 +66,7 @@ func New(o Options) (*Handler, error) {
 // ServeHTTP answers a site with passwordless_portal. Only the portal's own
 // host gets pages and API (WB-2); health answers on any host, by address.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hurry(w, r)
 	dataHeaders(w.Header(), h.svc.Portal().Scheme == "https")
 	switch r.URL.Path {
 	case "/health", "/readiness", "/liveness":
@@ -83,6 +84,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ServeApp answers a path under /.auth/ of an app host; none of it ever
 // reaches the upstream. path is the path as the client sent it.
 func (h *Handler) ServeApp(w http.ResponseWriter, r *http.Request, app *authcore.App) {
+	hurry(w, r)
 	dataHeaders(w.Header(), app.Origin.Scheme == "https")
 	h.clearBad(w, r, app.Origin)
 	rest := strings.TrimPrefix(r.URL.Path, authcore.ReservedPrefix)
@@ -121,14 +123,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, mux *http.ServeM
 		h.notFound(w, r, mux)
 		return
 	}
-	if r.ContentLength != 0 {
-		// DS-1: our bodies are small, whatever timeouts the server has.
-		c := http.NewResponseController(w)
-		if c.SetReadDeadline(time.Now().Add(bodyWithin)) == nil {
-			defer func() { _ = c.SetReadDeadline(time.Time{}) }()
-		}
-	}
 	mux.ServeHTTP(w, r)
+}
+
+// hurry bounds how long the body of a request that we answer may take to arrive,
+// read or not, whatever timeouts the server has (DS-1). The server sets a
+// deadline of its own before the next request.
+func hurry(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // a writer that cannot has no connection
+	}
 }
 
 // notFound answers in the client's language: a page for people, a problem for

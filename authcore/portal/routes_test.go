@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -115,6 +116,7 @@ func TestDS3_EveryPostIsCharged(t *testing.T) {
 			if b = member; path == "/logout" {
 				continue
 			}
+			s.wait(2 * time.Minute) // they are charged to the person
 		}
 		b.ip = fmt.Sprintf("198.51.100.%d", i+1)
 		h := map[string]string{"Origin": portalURL, "Content-Type": "application/x-www-form-urlencoded"}
@@ -128,6 +130,18 @@ func TestDS3_EveryPostIsCharged(t *testing.T) {
 			t.Errorf("%s: the fourth request answers %d %s", path, a.StatusCode, a.body)
 		}
 	}
+}
+
+// RL-5: strangers at the same address keep nobody who is signed in from acting.
+func TestMember_IsNotChargedForStrangers_RL5(t *testing.T) {
+	s := newSite(t, func(c *authcore.Config) { c.Requests, c.Burst = 3, 3 })
+	member, stranger := s.browser(), s.browser()
+	page := member.load(member.signIn(ada, portalURL+"/").url.String())
+	s.wait(2 * time.Minute)
+	for range 10 {
+		stranger.send("POST", portalURL+"/login", "", map[string]string{"Origin": portalURL})
+	}
+	member.fill(page, "/account/sessions/revoke-all").want(t, 200, "signed out everywhere")
 }
 
 func TestGet_ChangesNothingAndNobody(t *testing.T) {

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -13,13 +14,16 @@ func (h *Handler) getStepUp(w http.ResponseWriter, r *http.Request, b *authcore.
 	if err != nil {
 		return err
 	}
-	keys = h.svc.Usable(keys)
+	usable := h.svc.Usable(keys)
 	p, err := h.begin(w, b, "Confirm it’s you", t)
 	if err != nil {
 		return err
 	}
 	c := h.svc.Config()
-	page := stepUpPage{Page: p, Passkey: len(keys) > 0, Mail: len(keys) == 0 && c.MailWorks(), Cancel: h.svc.Base() + "/account"}
+	page := stepUpPage{Page: p, Passkey: len(usable) > 0, Mail: len(usable) == 0 && c.MailWorks(), Cancel: h.svc.Base() + "/account"}
+	if ref := h.svc.MayManage(b.Session, keys); ref != nil && slices.Contains(ref.Methods, authcore.AMRHandOut) {
+		page.Mail, page.Link = false, true
+	}
 	if t.app != nil {
 		page.Cancel = t.plain()
 	}

@@ -14,20 +14,28 @@ const WiderFactor = 2
 
 // Charge counts one event of a client under a name, against each rate and each
 // of the client's keys, and reports whether all of them allow it; if not, retry
-// is when to come back, a second or more. Names keep events apart.
+// is when to come back, a second or more. Names keep events apart. What a narrow
+// network refuses is not charged to the wider ones, where others live (RL-5).
 func (s *Store) Charge(ctx context.Context, name string, ip netip.Addr, rates ...limiter.Rate) (retry time.Duration, ok bool) {
+	return s.charge(ctx, name, ClientKeys(ip), rates)
+}
+
+// ChargeKey is Charge for something that is not at an address, such as a user.
+func (s *Store) ChargeKey(ctx context.Context, name, key string, rates ...limiter.Rate) (retry time.Duration, ok bool) {
+	return s.charge(ctx, name, []string{key}, rates)
+}
+
+func (s *Store) charge(ctx context.Context, name string, keys []string, rates []limiter.Rate) (retry time.Duration, ok bool) {
 	ok = true
 	for _, rate := range rates {
-		for i, key := range ClientKeys(ip) {
-			r := rate
-			for range i {
-				r.Limit *= WiderFactor
-			}
-			got, err := s.Get(ctx, name+"/"+r.Period.String()+"/"+key, r)
+		for _, key := range keys {
+			got, err := s.Get(ctx, name+"/"+rate.Period.String()+"/"+key, rate)
 			if err != nil || got.Reached {
 				ok = false
 				retry = max(retry, time.Unix(got.Reset, 0).Sub(s.now()), time.Second)
+				break
 			}
+			rate.Limit *= WiderFactor
 		}
 	}
 	return retry, ok

@@ -218,17 +218,28 @@ func TestHealth_AsksTheServerOfTheseSettings(t *testing.T) {
 // The commands find the server that serve would start in this directory.
 func TestCommands_ReadDotenv(t *testing.T) {
 	noSettings(t)
-	for name, c := range map[string]struct{ env, dotenv, args, want string }{
-		"dotenv":             {"", "DATABASE_PATH=/one/auth.db\nSMTP_HOST=x", "user list", "/one/admin.sock"},
-		"environment wins":   {"/two/auth.db", "DATABASE_PATH=/one/auth.db", "session list", "/two/admin.sock"},
-		"flag wins":          {"", "DATABASE_PATH=/one/auth.db", "user list --database /three/auth.db", "/three/admin.sock"},
-		"somebody else's":    {"", "not a line of ours", "user list --database /three/auth.db", "/three/admin.sock"},
-		"without a database": {"", "SMTP_HOST=x", "user list", "no server is running"},
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	for name, c := range map[string]struct {
+		env, dotenv, args, want string
+		caddyfile               bool
+	}{
+		"dotenv":             {"", "DATABASE_PATH=/one/auth.db\nSMTP_HOST=x", "user list", "/one/admin.sock", false},
+		"a Caddyfile wins":   {"", "DATABASE_PATH=/one/auth.db", "user list", "/four/admin.sock", true},
+		"environment wins":   {"/two/auth.db", "DATABASE_PATH=/one/auth.db", "session list", "/two/admin.sock", true},
+		"flag wins":          {"", "DATABASE_PATH=/one/auth.db", "user list --database /three/auth.db", "/three/admin.sock", false},
+		"somebody else's":    {"", "not a line of ours", "user list --database /three/auth.db", "/three/admin.sock", false},
+		"without a database": {"", "SMTP_HOST=x", "user list", "no server is running", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DATABASE_PATH", c.env)
 			if err := os.WriteFile(".env", []byte(c.dotenv), 0o600); err != nil {
 				t.Fatal(err)
+			}
+			if c.caddyfile {
+				if err := os.WriteFile("Caddyfile", []byte("{\npasswordless {\ndatabase /four/auth.db\n}\n}\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = os.Remove("Caddyfile") }()
 			}
 			if code, _, errOut := command(t, strings.Fields(c.args)...); code != exitFailed || !strings.Contains(errOut, c.want) {
 				t.Errorf("code %d: %s", code, errOut)

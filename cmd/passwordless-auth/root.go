@@ -78,6 +78,9 @@ func addModuleCommands(root *cobra.Command) {
 // findServe lets the module's commands find the server that serve would start
 // here: they know the environment, and it may be told by .env or a TOML file.
 func findServe(*cobra.Command, []string) error {
+	if _, err := os.Stat("Caddyfile"); err == nil {
+		return nil // it says more than a .env, which may be of another program
+	}
 	o, err := options("")
 	if err != nil {
 		return err

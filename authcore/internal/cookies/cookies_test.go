@@ -2,6 +2,7 @@ package cookies
 
 import (
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,15 @@ func TestIsOurs_DropsEverySpelling(t *testing.T) {
 	}
 	if IsOurs(ours+"=x") || IsOurs("a=b") {
 		t.Error("without names something is ours")
+	}
+}
+
+// DS-1: a header of nothing but commas costs time in proportion, and no stack.
+func TestStrip_CommasDoNotDescend(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(1 << 20)) // more ends the process
+	header := "a=" + strings.Repeat(",", 1<<20)
+	if kept, changed := Strip([]string{header}, ours); changed || kept[0] != header {
+		t.Error("a cookie of somebody else's was changed")
 	}
 }
 

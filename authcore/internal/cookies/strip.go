@@ -89,7 +89,22 @@ func appendPiece(pieces *strings.Builder, piece string, size int) {
 // underscores (PHP), and to ignore case (ASP.NET, and browsers for the __Host-
 // prefix). A pair without a name is sent back by browsers as its bare value, so
 // "=name=value" is "name=value" to the next reader (RFC 6265bis section 5.7).
+//
+// Readers of RFC 2109 and 2965 end a pair at a comma, too, so each part counts.
 func isOurs(pair string, names []string) bool {
+	for {
+		if namesOurs(pair, names) {
+			return true
+		}
+		i := strings.IndexByte(pair, ',')
+		if i < 0 {
+			return false
+		}
+		pair = pair[i+1:]
+	}
+}
+
+func namesOurs(pair string, names []string) bool {
 	for pair != "" {
 		c, size := next(pair)
 		if isTrimmed(c) || c == '=' {
@@ -106,10 +121,6 @@ func isOurs(pair string, names []string) bool {
 			}
 		}
 		break
-	}
-	// Readers of RFC 2109 and 2965 end a pair at a comma as well.
-	if i := strings.IndexByte(pair, ','); i >= 0 {
-		return isOurs(pair[i+1:], names)
 	}
 	return false
 }
