@@ -240,7 +240,9 @@ func TestStream_EventsInAnyCaseEndWithTheSession(t *testing.T) {
 	for _, kind := range []string{"Text/Event-Stream", " TEXT/EVENT-STREAM;charset=utf-8"} {
 		t.Run(kind, func(t *testing.T) {
 			testEnds(t, func(t *testing.T, s *site) io.Reader {
-				return openEvents(t, s.client(t, "h2"), s, "/events?type="+url.QueryEscape(kind), "*/*")
+				c := s.client(t, "h2")
+				c.Timeout = 3 * within // it must not be the client that ends it
+				return openEvents(t, c, s, "/events?type="+url.QueryEscape(kind), "*/*")
 			})
 		})
 	}
@@ -250,10 +252,15 @@ func TestStream_EventsInAnyCaseEndWithTheSession(t *testing.T) {
 // longer so, it has to ask again.
 func TestStream_OnAPublicPathEndsWithItsSession_SE5(t *testing.T) {
 	s, left := newStreamingSite(t)
-	own := openEvents(t, s.client(t, "h1"), s, "/pub/events", "text/event-stream")
+	open := func() io.Reader {
+		c := s.client(t, "h1")
+		c.Timeout = 3 * within // it must not be the client that ends it
+		return openEvents(t, c, s, "/pub/events", "text/event-stream")
+	}
+	own := open()
 	cookie := s.cookie
 	s.cookie = "other=1"
-	nobodys := openEvents(t, s.client(t, "h1"), s, "/pub/events", "text/event-stream")
+	nobodys := open()
 	s.cookie = cookie
 	for _, stream := range []io.Reader{own, nobodys} {
 		if _, err := io.ReadFull(stream, make([]byte, 5)); err != nil {
