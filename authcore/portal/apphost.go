@@ -205,8 +205,7 @@ func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, http.StatusSeeOther, app.Origin.String()+authcore.ReservedPrefix+"/denied")
 		return nil
 	}
-	d := h.svc.Check(r.Context(), h.checkRequest(r, "/"))
-	if d.Identity != nil { // a late ticket, and this browser is in already
+	if d, err := h.whoIsHere(r); err == nil && d.Identity != nil { // a late ticket, and this browser is in already
 		redirect(w, http.StatusSeeOther, app.Origin.String()+"/")
 		return nil
 	}
@@ -214,8 +213,13 @@ func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *Handler) checkRequest(r *http.Request, path string) *authcore.Request {
-	return &authcore.Request{Host: r.Host, Path: path, Here: path, Cookies: r.Header["Cookie"]}
+// whoIsHere decides about the app's front page, where these addresses lead.
+func (h *Handler) whoIsHere(r *http.Request) (authcore.Decision, error) {
+	d := h.svc.Check(r.Context(), &authcore.Request{Host: r.Host, Path: "/", Here: "/", Cookies: r.Header["Cookie"]})
+	if d.Verdict == authcore.Unavailable {
+		return d, d.Err
+	}
+	return d, nil
 }
 
 func (h *Handler) appLogoutPage(w http.ResponseWriter, r *http.Request) error {
@@ -223,15 +227,15 @@ func (h *Handler) appLogoutPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := h.svc.Check(r.Context(), h.checkRequest(r, "/"))
-	switch {
-	case d.Verdict == authcore.Unavailable:
-		return d.Err
-	case d.Identity == nil:
-		redirect(w, http.StatusSeeOther, h.svc.URL("/signed-out"))
-	default:
-		h.render(w, r, http.StatusOK, logoutPage{h.appPage(app, d.Identity, "Sign out"), app.Origin.String() + "/"})
+	d, err := h.whoIsHere(r)
+	if err != nil {
+		return err
 	}
+	if d.Identity == nil {
+		redirect(w, http.StatusSeeOther, h.svc.URL("/signed-out"))
+		return nil
+	}
+	h.render(w, r, http.StatusOK, logoutPage{h.appPage(app, d.Identity, "Sign out"), app.Origin.String() + "/"})
 	return nil
 }
 
@@ -245,9 +249,9 @@ func (h *Handler) appLogout(w http.ResponseWriter, r *http.Request) error {
 	if !authcore.SameOrigin(r.Header, app.Origin) {
 		return errCross
 	}
-	d := h.svc.Check(r.Context(), h.checkRequest(r, "/"))
-	if d.Verdict == authcore.Unavailable {
-		return d.Err
+	d, err := h.whoIsHere(r)
+	if err != nil {
+		return err
 	}
 	if err := h.svc.SignOutApp(r.Context(), &d, h.client(r)); err != nil {
 		return err
@@ -260,9 +264,9 @@ func (h *Handler) appLogout(w http.ResponseWriter, r *http.Request) error {
 
 // appMe tells scripts of the app who is here.
 func (h *Handler) appMe(w http.ResponseWriter, r *http.Request) error {
-	d := h.svc.Check(r.Context(), h.checkRequest(r, "/"))
-	if d.Verdict == authcore.Unavailable {
-		return d.Err
+	d, err := h.whoIsHere(r)
+	if err != nil {
+		return err
 	}
 	if d.Identity == nil || d.Identity.Unnamed {
 		return &authcore.Refusal{Reason: authcore.Unauthenticated}
@@ -277,10 +281,11 @@ func (h *Handler) appDenied(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := h.svc.Check(r.Context(), h.checkRequest(r, "/"))
+	d, err := h.whoIsHere(r)
+	if err != nil {
+		return err
+	}
 	switch {
-	case d.Verdict == authcore.Unavailable:
-		return d.Err
 	case d.Identity == nil: // a refused hand-over leaves no session here; the portal knows who it was
 		redirect(w, http.StatusSeeOther, authcore.StartURL(app, "/", 0))
 	case d.Verdict == authcore.Allow:
