@@ -148,14 +148,14 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if err != nil {
 		return "", err
 	}
-	return unsent, s.putFlow(tx, key, f, in, unsent, within)
+	return unsent, s.putFlow(tx, key, f, in, unsent)
 }
 
 // putFlow stores the flow, its link and its mail. Where unsent says why there is
 // none, it does the same work, keeps no link, and its mail is one that nobody
 // gets (EN); beyond the budgets, which ask not who has an account, there is no
 // mail at all.
-func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unsent string, within bool) error {
+func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unsent string) error {
 	linkToken, err := secret.New(s.rt.rand)
 	if err != nil {
 		return fmt.Errorf("making a link: %w", err)
@@ -185,7 +185,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unse
 	if err != nil || unsent == "" {
 		return err
 	}
-	if !within {
+	if unsent == overBudget {
 		if err := tx.DeleteMessage(id); err != nil {
 			return fmt.Errorf("taking a mail back: %w", err)
 		}
