@@ -3,6 +3,8 @@ package authcore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/cookies"
@@ -13,10 +15,12 @@ import (
 
 // Request is what a decision is made of, and nothing else is (FA-14).
 type Request struct {
-	Host    string   // as the client or a trusted proxy named it
-	Path    string   // escaped path as the client sent it
-	Here    string   // escaped path at the guard's own place; Path where nothing rewrote it
-	Cookies []string // raw Cookie headers
+	Host    string     // as the client or a trusted proxy named it
+	Path    string     // escaped path as the client sent it
+	Here    string     // escaped path at the guard's own place; Path where nothing rewrote it
+	Method  string     // as the client sent it
+	Client  netip.Addr // its address; the zero Addr where that is not known (FA-1)
+	Cookies []string   // raw Cookie headers
 }
 
 // Verdict is the outcome of a decision. The zero value denies.
@@ -24,10 +28,42 @@ type Verdict uint8
 
 // Verdicts.
 const (
-	Deny        Verdict = iota // 403: signed in and refused, or a host we do not guard
+	Deny        Verdict = iota // 403: refused, or a host we do not guard
 	SignIn                     // nobody is signed in here
+	StepUp                     // signed in, but by too weak or too old a proof: Need says what is missing
 	Allow                      // pass
 	Unavailable                // the store did not answer: 503 (FA-10)
+)
+
+// String is the verdict's word in logs and explanations.
+func (v Verdict) String() string {
+	switch v {
+	case SignIn:
+		return "sign in"
+	case StepUp:
+		return "step up"
+	case Allow:
+		return "allow"
+	case Unavailable:
+		return "unavailable"
+	}
+	return "deny"
+}
+
+// Why is the kind of rule that decided.
+type Why string
+
+// Kinds of rules.
+const (
+	WhyHost    Why = "host"    // no app has this host
+	WhyPublic  Why = "public"  // no sign-in needed
+	WhySession Why = "session" // nobody is signed in
+	WhyNetwork Why = "network" // the client's address
+	WhyName    Why = "name"    // the account has no user name yet
+	WhyAllow   Why = "allow"
+	WhyDeny    Why = "deny"
+	WhyRequire Why = "require"
+	WhyReauth  Why = "reauth"
 )
 
 // Decision is a verdict and the line of configuration that made it, as one
@@ -35,10 +71,12 @@ const (
 type Decision struct {
 	Verdict  Verdict
 	Public   bool      // allowed without sign-in
-	At       string    // "Caddyfile:17"; empty when no line did
+	Why      Why       // the kind of rule that decided
+	At       string    // where it stands: "Caddyfile:17"; empty when no line decided
 	App      *App      // nil: the host is not configured
 	Identity *Identity // who is here, also on public paths; nil: nobody
 	Session  store.Hash
+	Need     Need           // StepUp: all that the request needs
 	Cookie   cookies.Status // Bad: clear it (CK-2)
 	Err      error          // the store did not answer: why it is Unavailable or, on a public path, nobody
 }
@@ -53,38 +91,67 @@ func (s *Service) Peek(ctx context.Context, r *Request) Decision { return s.chec
 func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 	app := s.App(r.Host)
 	if app == nil {
-		return Decision{}
+		return Decision{Why: WhyHost}
 	}
-	d := Decision{App: app, Verdict: SignIn}
-	publicAt, public := app.Policy.isPublic(r.Path, r.Here)
+	d := Decision{App: app, Verdict: SignIn, Why: WhySession}
+	var v view
+	v.look(&app.Policy, r)
+	d.At = v.block()
+	at, within := v.within(r.Client)
+	if !within {
+		d.Verdict, d.Why, d.At = Deny, WhyNetwork, at
+	}
 	var value string
 	value, d.Cookie = cookies.Find(r.Cookies, s.SessionCookie(app.Origin))
 	if d.Cookie == cookies.One {
-		entry, hash, err := s.lookup(ctx, value, app.id, s.guardKind(), touch)
+		entry, hash, err := s.lookup(ctx, value, app.place(), s.guardKind(), touch)
 		switch d.Err = err; {
-		case err != nil && !public:
+		case err != nil && !v.public && within:
 			d.Verdict = Unavailable
 			return d
 		case err == nil && entry.User != nil:
 			d.Identity, d.Session = entry.User, hash
+			if within && !v.public {
+				s.judge(ctx, &d, &v, &entry)
+			}
 		}
 	}
-	switch {
-	case public:
-		d.Verdict, d.Public, d.At = Allow, true, publicAt
-	case d.Identity == nil:
-		d.At = app.Policy.at
-	case d.Identity.Unnamed:
-		d.Verdict = Deny
-	default:
-		var ok bool
-		if d.At, ok = app.Policy.admits(d.Identity); ok {
-			d.Verdict = Allow
-		} else {
-			d.Verdict = Deny
-		}
+	if within && v.public {
+		d.Verdict, d.Public, d.Why, d.At = Allow, true, WhyPublic, v.publicAt
 	}
 	return d
+}
+
+// judge decides about who is signed in.
+func (s *Service) judge(ctx context.Context, d *Decision, v *view, e *sessioncache.Entry[Identity]) {
+	if e.User.Unnamed {
+		d.Verdict, d.Why, d.At = Deny, WhyName, ""
+		return
+	}
+	var ok bool
+	if d.At, d.Why, ok = v.admits(e.User); !ok {
+		d.Verdict = Deny
+		return
+	}
+	d.Verdict = Allow
+	at, why, ok := v.shows(e.AMR, s.age(e))
+	if !ok && e.AMR&bitPasskey != 0 && e.AMR&bitTrustedPasskey == 0 {
+		// The passkey did not count when the session was cached; it may by now.
+		if again, err := s.fill(ctx, d.Session); err != nil {
+			d.Verdict, d.Err = Unavailable, err
+			return
+		} else if again.User != nil {
+			at, why, ok = v.shows(again.AMR, s.age(&again))
+		}
+	}
+	if !ok {
+		d.Verdict, d.Why, d.At, d.Need = StepUp, why, at, v.need()
+	}
+}
+
+// age is how long ago the session's user proved who they are.
+func (s *Service) age(e *sessioncache.Entry[Identity]) time.Duration {
+	return time.Duration(s.rt.now().Unix()-e.AuthTime) * time.Second
 }
 
 // Session kinds as the cache numbers them.
@@ -105,9 +172,17 @@ func (s *Service) guardKind() uint8 {
 	return kindApp
 }
 
+// place is a host and its number, which is 0 as long as it is not known.
+type place struct {
+	host string
+	id   uint32
+}
+
+func (a *App) place() place { return place{a.Origin.Host, a.id} }
+
 // lookup finds the live session of a token on one host. A dead or unknown one
 // is an Entry without User; an error means that the store did not answer.
-func (s *Service) lookup(ctx context.Context, token string, host uint32, kind uint8, touch bool) (sessioncache.Entry[Identity], store.Hash, error) {
+func (s *Service) lookup(ctx context.Context, token string, at place, kind uint8, touch bool) (sessioncache.Entry[Identity], store.Hash, error) {
 	var none sessioncache.Entry[Identity]
 	tok, ok := secret.Parse(token)
 	if !ok {
@@ -128,7 +203,10 @@ func (s *Service) lookup(ctx context.Context, token string, host uint32, kind ui
 			return none, hash, err
 		}
 	}
-	if e.Host != host || e.Kind != kind { // FA-12: one host, one kind
+	if at.id == 0 {
+		at.id = s.rt.hosts.find(at.host) // numbered by the fill, if this is the session's host
+	}
+	if e.Host != at.id || e.Kind != kind { // FA-12: one host, one kind
 		return none, hash, nil
 	}
 	if touch && now-e.LastSeen >= touchEvery {
@@ -147,8 +225,12 @@ func (s *Service) fill(ctx context.Context, hash store.Hash) (sessioncache.Entry
 	var none, e sessioncache.Entry[Identity]
 	stamp := s.rt.cache.Stamp() // before the read: an invalidation in between refuses the insert
 	var live *Live
+	var bits uint8
 	err := s.rt.store.View(ctx, func(tx store.Tx) (err error) {
-		live, err = s.liveSession(tx, hash)
+		if live, err = s.liveSession(tx, hash); err != nil {
+			return err
+		}
+		bits, err = s.proofBits(tx, live.Proof())
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -159,11 +241,31 @@ func (s *Service) fill(ctx context.Context, hash store.Hash) (sessioncache.Entry
 	}
 	e = sessioncache.Entry[Identity]{
 		User: newIdentity(live.User), Host: s.rt.hosts.id(live.Session.Host), Kind: kindNumbers[live.Session.Kind],
-		AMR: amrBits(live.Proof().AMR), AuthTime: live.Proof().AuthTime.Unix(),
+		AMR: bits, AuthTime: live.Proof().AuthTime.Unix(),
 		Created: live.Session.CreatedAt.Unix(), LastSeen: live.Session.LastSeen.Unix(),
 	}
 	s.rt.cache.Insert(hash, e, live.User.ID, stamp)
 	return e, nil
+}
+
+// proofBits are the methods that a session used, and whether they count where
+// a policy requires them: a passkey that is there and was added by somebody
+// who might (DESIGN §6).
+func (s *Service) proofBits(tx store.Tx, proof *store.Session) (uint8, error) {
+	bits := amrBits(proof.AMR)
+	if bits&bitPasskey == 0 || len(proof.PasskeyID) == 0 {
+		return bits, nil
+	}
+	key, err := tx.Passkey(proof.PasskeyID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return bits, nil // SE-7: it was removed
+	case err != nil:
+		return 0, fmt.Errorf("reading the passkey of a session: %w", err)
+	case key.UserID == proof.UserID && !s.now().Before(key.TrustedAt):
+		bits |= bitTrustedPasskey
+	}
+	return bits, nil
 }
 
 // amrBits packs methods for the cache.
@@ -171,13 +273,15 @@ func amrBits(amr []string) (bits uint8) {
 	for _, m := range amr {
 		switch m {
 		case AMRPasskey:
-			bits |= 1
+			bits |= bitPasskey
 		case AMREmail:
-			bits |= 2
+			bits |= bitEmail
 		case AMRInvite:
-			bits |= 4
+			bits |= bitInvite
 		case AMRHandOut:
-			bits |= 8
+			bits |= bitHandOut
+		case AMRTOTP:
+			bits |= bitTOTP
 		}
 	}
 	return bits

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/redirect"
 )
@@ -33,12 +35,32 @@ type APIClient struct {
 	Audience string   // of its access tokens; default the issuer
 }
 
-// App is one guarded host.
+// App is one guarded host, or all hosts one label below a name: then Origin's
+// host begins with "*.".
 type App struct {
 	Origin Origin
 	Policy Policy
 
-	id uint32 // the runtime's number for Origin.Host
+	id uint32 // the runtime's number for Origin.Host; 0: it has none yet
+}
+
+// ParseAppOrigin is ParseOrigin for an app, which may be https://*.example.com.
+func ParseAppOrigin(s string) (Origin, error) {
+	scheme, rest, _ := strings.Cut(s, "://")
+	name, ok := strings.CutPrefix(rest, "*.")
+	if !ok {
+		return redirect.ParseOrigin(s)
+	}
+	o, err := redirect.ParseOrigin(scheme + "://" + name)
+	if err != nil {
+		return o, err
+	}
+	// RD-1: below a public suffix live strangers.
+	if suffix, _ := publicsuffix.PublicSuffix(o.Host); suffix == o.Host && o.Host != "localhost" {
+		return o, fmt.Errorf("anybody can have a name below %s; write hosts, or a * below a domain of your own", o.Host)
+	}
+	o.Host = "*." + o.Host
+	return o, nil
 }
 
 // Config is everything a Service is made of. The zero value of each field is

@@ -122,7 +122,7 @@ func (f *fixture) allowed(host string, token Token) bool {
 // ticket is a hand-over of a root session up to the callback.
 func (f *fixture) ticket(l *Live, host string, nonce Token) string {
 	f.t.Helper()
-	sealed, err := f.s.SealReturn(f.app(host), "/page?x=1", nonce, 0)
+	sealed, err := f.s.SealReturn(f.app(host), Return{Path: "/page?x=1", Tries: 0}, nonce)
 	f.must(err)
 	r, app := f.s.OpenReturn(sealed)
 	if r == nil {

@@ -36,6 +36,7 @@ type Return struct {
 	Path   string    `json:"p"`
 	Nonce  [32]byte  `json:"n"` // hash of the app host's flow cookie
 	Tries  int       `json:"k,omitempty"`
+	Need   Need      `json:"d,omitzero"` // what the app asked for beside what its policy asks for Path
 	At     time.Time `json:"t"`
 }
 
@@ -67,11 +68,11 @@ func SafePath(raw string) string {
 	return p
 }
 
-// SealReturn seals where to come back to; nonce is the app host's flow cookie.
-func (s *Service) SealReturn(app *App, path string, nonce Token, tries int) (string, error) {
-	plain, err := json.Marshal(Return{
-		Origin: app.Origin.String(), Path: SafePath(path), Nonce: sha256.Sum256([]byte(nonce.Reveal())), Tries: tries, At: s.now(),
-	})
+// SealReturn seals where to come back to, the Path, Tries and Need of r; nonce
+// is the app host's flow cookie.
+func (s *Service) SealReturn(app *App, r Return, nonce Token) (string, error) {
+	r.Origin, r.Path, r.Nonce, r.At = app.Origin.String(), SafePath(r.Path), sha256.Sum256([]byte(nonce.Reveal())), s.now()
+	plain, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("encoding the return state: %w", err)
 	}
@@ -104,7 +105,7 @@ func (s *Service) OpenReturn(sealed string) (*Return, *App) {
 	if err != nil {
 		return nil, nil
 	}
-	app := s.apps[o.Host]
+	app := s.App(o.Host)
 	if app == nil || app.Origin != o {
 		return nil, nil
 	}
@@ -114,7 +115,8 @@ func (s *Service) OpenReturn(sealed string) (*Return, *App) {
 
 // IssueTicket gives the browser's root session a way into one app host and
 // answers the absolute URL to send it to. An app whose policy does not admit
-// the user is Forbidden: the app host would only say so again.
+// the user is Forbidden: the app host would only say so again. Where it asks for
+// a stronger or fresher proof, the refusal is StepUpRequired.
 func (s *Service) IssueTicket(ctx context.Context, l *Live, r *Return, app *App) (string, error) {
 	token, err := secret.New(s.rt.rand)
 	if err != nil {
@@ -122,6 +124,9 @@ func (s *Service) IssueTicket(ctx context.Context, l *Live, r *Return, app *App)
 	}
 	err = s.updateLive(ctx, l, func(tx *txn, live *Live) (*Refusal, error) {
 		if refusal, err := s.admit(tx, app, live.User, Client{}); refusal != nil || err != nil {
+			return refusal, err
+		}
+		if refusal, err := s.unmet(tx, live, r, app); refusal != nil || err != nil {
 			return refusal, err
 		}
 		now := s.now()
@@ -257,18 +262,43 @@ func (s *Service) admit(tx *txn, app *App, u *store.User, client Client) (*Refus
 	})
 }
 
-// Admits says whether the app's policy lets the user in at all, and which line
-// says so.
+// Admits says whether the app's policy lets the user in at all, be it to some
+// of its paths, and which line says so.
 func (s *Service) Admits(app *App, u *store.User) (at string, ok bool) {
 	if u.Unnamed {
 		return "", false
 	}
-	return app.Policy.admits(newIdentity(u))
+	return app.Policy.admitsAnywhere(newIdentity(u))
 }
 
-// StartURL is where an app host sends a browser that nobody is signed in with.
-func StartURL(app *App, path string, tries int) string {
-	u := app.Origin.String() + ReservedPrefix + "/start?rd=" + url.QueryEscape(SafePath(path))
+// unmet refuses a session that does not show what the app needs where the
+// sign-in leads (SE-8).
+func (s *Service) unmet(tx store.Tx, l *Live, r *Return, app *App) (*Refusal, error) {
+	need := app.Policy.NeedAt(r.Path).with(r.Need)
+	if need.IsZero() {
+		return nil, nil
+	}
+	bits, err := s.proofBits(tx, l.Proof())
+	if err != nil || need.meets(bits, s.now().Sub(l.Proof().AuthTime)) {
+		return nil, err
+	}
+	return &Refusal{Reason: StepUpRequired, Methods: need.Methods()}, nil
+}
+
+// Unmet is the refusal of a session that does not show what the app needs where
+// the sign-in leads; nil if it does.
+func (s *Service) Unmet(ctx context.Context, l *Live, r *Return, app *App) (refusal *Refusal, err error) {
+	err = s.rt.store.View(ctx, func(tx store.Tx) error {
+		refusal, err = s.unmet(tx, l, r, app)
+		return err
+	})
+	return refusal, err
+}
+
+// StartURL is where an app host sends a browser that nobody is signed in with,
+// or not well enough.
+func StartURL(app *App, path string, tries int, need Need) string {
+	u := app.Origin.String() + ReservedPrefix + "/start?rd=" + url.QueryEscape(SafePath(path)) + need.query()
 	if tries > 0 {
 		u += "&n=" + strconv.Itoa(tries)
 	}

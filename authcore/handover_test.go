@@ -191,7 +191,7 @@ func TestHandOver_AppsThatKeepTheirCookieNeverLoop(t *testing.T) {
 func TestReturn_TamperedOrForeignStateOpensNothing_RD3(t *testing.T) {
 	f := newFixture(t)
 	nonce, _ := f.s.NewToken()
-	sealed, err := f.s.SealReturn(f.app(appHost), "/a", nonce, 2)
+	sealed, err := f.s.SealReturn(f.app(appHost), Return{Path: "/a", Tries: 2}, nonce)
 	f.must(err)
 	if r, app := f.s.OpenReturn(sealed); r == nil || app.Origin.Host != appHost || r.Path != "/a" || r.Tries != 2 {
 		t.Fatalf("opened is %+v", r)
@@ -237,7 +237,7 @@ func TestReturn_ExpiresAndForgetsRemovedHosts_RD3(t *testing.T) {
 	f := newFixture(t)
 	nonce, _ := f.s.NewToken()
 	seal := func() string {
-		s, err := f.s.SealReturn(f.app(appHost), "/a", nonce, 0)
+		s, err := f.s.SealReturn(f.app(appHost), Return{Path: "/a", Tries: 0}, nonce)
 		f.must(err)
 		return s
 	}
@@ -269,19 +269,19 @@ func TestReturn_PathIsOfTheSameHost_RD2(t *testing.T) {
 		"", "/..//evil.example", "/a\r\nSet-Cookie: x", "javascript:alert(1)", "/" + strings.Repeat("a", maxReturnPath),
 		"/.auth", "/.auth/logout", "/%2eauth/logout", "/.%61uth/start?rd=/", "/.auth%2flogout", // our own, where nobody wants to end
 	} {
-		sealed, err := f.s.SealReturn(f.app(appHost), path, nonce, 0)
+		sealed, err := f.s.SealReturn(f.app(appHost), Return{Path: path, Tries: 0}, nonce)
 		f.must(err)
 		if r, _ := f.s.OpenReturn(sealed); r == nil || r.Path != "/" {
 			t.Errorf("%.30q is kept as %+v", path, r)
 		}
-		if u := StartURL(f.app(appHost), path, 0); u != appOrigin+"/.auth/start?rd=%2F" {
+		if u := StartURL(f.app(appHost), path, 0, Need{}); u != appOrigin+"/.auth/start?rd=%2F" {
 			t.Errorf("%.30q starts at %q", path, u)
 		}
 	}
 	if p := SafePath("/.authority?a=/.auth/"); p != "/.authority?a=/.auth/" {
 		t.Errorf("an app's own path becomes %q", p)
 	}
-	if u := StartURL(f.app(appHost), "/a?b=c&d", 2); u != appOrigin+"/.auth/start?rd=%2Fa%3Fb%3Dc%26d&n=2" {
+	if u := StartURL(f.app(appHost), "/a?b=c&d", 2, Need{}); u != appOrigin+"/.auth/start?rd=%2Fa%3Fb%3Dc%26d&n=2" {
 		t.Errorf("start is %q", u)
 	}
 }
@@ -320,7 +320,7 @@ func TestTicket_PendingOnesAreBounded_DS1(t *testing.T) {
 	nonce, err := f.s.NewToken()
 	f.must(err)
 	issue := func() error {
-		sealed, err := f.s.SealReturn(f.app(appHost), "/", nonce, 0)
+		sealed, err := f.s.SealReturn(f.app(appHost), Return{Path: "/", Tries: 0}, nonce)
 		f.must(err)
 		r, app := f.s.OpenReturn(sealed)
 		_, err = f.s.IssueTicket(f.ctx(), b.Session, r, app)

@@ -22,14 +22,15 @@ type Identity struct {
 	values [numHeaders]string // encoded for headers, in order of headerKeys
 }
 
-// The identity headers (DESIGN §9), in the order of headerKeys.
-const numHeaders = 5
+// The identity headers (DESIGN §9), in the order of headerKeys. The last is an
+// assertion, which is made for each session.
+const numHeaders = 6
 
 type headerNames [numHeaders]string
 
 var (
-	headerKeys         = [numHeaders]string{"user", "sub", "email", "name", "groups"}
-	defaultHeaderNames = headerNames{"Remote-User", "Remote-Sub", "Remote-Email", "Remote-Name", "Remote-Groups"}
+	headerKeys         = [numHeaders]string{"user", "sub", "email", "name", "groups", "jwt"}
+	defaultHeaderNames = headerNames{"Remote-User", "Remote-Sub", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-Jwt"}
 )
 
 func newIdentity(u *store.User) *Identity {
@@ -39,7 +40,7 @@ func newIdentity(u *store.User) *Identity {
 	}
 	id.values = [numHeaders]string{
 		headerValue(u.Name), headerValue(u.ID), headerValue(u.Email),
-		headerValue(u.DisplayName), headerValue(strings.Join(u.Groups, ",")),
+		headerValue(u.DisplayName), headerValue(strings.Join(u.Groups, ",")), "",
 	}
 	return id
 }
@@ -61,16 +62,39 @@ func headerValue(s string) string {
 }
 
 // SetHeaders gives the upstream who is here: one value each, absent where
-// there is none (HD-2). Strip has run before.
-func (p *Policy) SetHeaders(h http.Header, id *Identity) {
+// there is none (HD-2). Strip has run before. assertion may be empty.
+func (p *Policy) SetHeaders(h http.Header, id *Identity, assertion string) {
 	// One array per request: a later handler may edit values in place, and
 	// must not reach another request through a shared slice (FA-14).
 	vals := new([numHeaders]string)
+	*vals = id.values
+	vals[numHeaders-1] = assertion
 	for i, name := range p.names() {
-		if name != "" && id.values[i] != "" {
-			vals[i] = id.values[i]
+		if name != "" && vals[i] != "" {
 			h[name] = vals[i : i+1 : i+1]
 		}
+	}
+}
+
+// AnswerHeaders writes every identity header into a decision endpoint's answer,
+// empty where there is no value, so that each proxy overwrites what a client
+// sent under the name (HD-2). id nil is nobody.
+func (p *Policy) AnswerHeaders(h http.Header, id *Identity, assertion string) {
+	for _, name := range defaultHeaderNames {
+		h[name] = []string{""} // also those that this app has renamed
+	}
+	for i, name := range p.names() {
+		if name == "" {
+			continue
+		}
+		value := ""
+		if id != nil {
+			value = id.values[i]
+		}
+		if id != nil && i == numHeaders-1 {
+			value = assertion
+		}
+		h[name] = []string{value}
 	}
 }
 
@@ -80,6 +104,9 @@ func (p *Policy) names() *headerNames {
 	}
 	return &p.headers
 }
+
+// Asserts reports whether the app receives an assertion.
+func (p *Policy) Asserts() bool { return p.assertion && p.names()[numHeaders-1] != "" }
 
 // StripHeaders removes every reserved name in every spelling that a backend
 // could fold to it, whoever sent it (HD-1).
@@ -97,7 +124,7 @@ func (p *Policy) Reserved(name string) bool { return p.reserved(name) }
 
 func (p *Policy) reserved(name string) bool {
 	if len(name) > 0 && name[0]|0x20 == 'r' && foldedPrefix(name, "remote") {
-		for _, r := range reservedNames {
+		for _, r := range defaultHeaderNames {
 			if foldedEqual(name, r) {
 				return true
 			}
@@ -113,9 +140,6 @@ func (p *Policy) reserved(name string) bool {
 	}
 	return false
 }
-
-// reservedNames are ours whether or not an app renames or receives them.
-var reservedNames = [...]string{"Remote-User", "Remote-Sub", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-Jwt"}
 
 func fold(c byte) byte {
 	switch {

@@ -14,7 +14,7 @@ func identityOf(u store.User) *Identity { return newIdentity(&u) }
 func TestHeaders_OneValueEachAndNoneForNothing_HD2(t *testing.T) {
 	var p Policy
 	h := http.Header{"Remote-User": {"left over"}, "Accept": {"*/*"}}
-	p.SetHeaders(h, identityOf(store.User{ID: "id1", Name: "ally", Email: alice, Groups: []string{"guests", "staff"}}))
+	p.SetHeaders(h, identityOf(store.User{ID: "id1", Name: "ally", Email: alice, Groups: []string{"guests", "staff"}}), "")
 	for name, want := range map[string]string{
 		"Remote-User": "ally", "Remote-Sub": "id1", "Remote-Email": alice, "Remote-Groups": "guests,staff", "Accept": "*/*",
 	} {
@@ -31,8 +31,8 @@ func TestHeaders_RequestsShareNoMemory_FA14(t *testing.T) {
 	var p Policy
 	id := identityOf(store.User{ID: "id1", Name: "ally", Email: alice})
 	a, b := http.Header{}, http.Header{}
-	p.SetHeaders(a, id)
-	p.SetHeaders(b, id)
+	p.SetHeaders(a, id, "")
+	p.SetHeaders(b, id, "")
 	a["Remote-User"][0] = "mallory"
 	a["Remote-User"] = append(a["Remote-User"], "x")
 	if b.Get("Remote-User") != "ally" || a.Get("Remote-Sub") != "id1" {
@@ -76,7 +76,7 @@ func TestHeaders_RenamedAndDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	p.SetHeaders(h, identityOf(store.User{ID: "id1", Name: "ally", Email: alice, Groups: []string{"staff"}}))
+	p.SetHeaders(h, identityOf(store.User{ID: "id1", Name: "ally", Email: alice, Groups: []string{"staff"}}), "")
 	if h.Get("X-Webauth-User") != "ally" || h.Get("Remote-Sub") != "id1" || len(h) != 3 {
 		t.Errorf("headers are %v", h)
 	}

@@ -60,6 +60,16 @@ const (
 	// bytes, and characters where a person typed them.
 	maxUserAgent = 256
 	maxName      = 64
+	// maxMethod bounds a method's name; the longest registered one has 17
+	// letters (UPDATEREDIRECTREF).
+	maxMethod = 32
+	// maxNeeds bounds the methods that the address of a start may ask for; a
+	// policy has a handful.
+	maxNeeds = 8
+	// factorWait is how long a passkey that an e-mail-only session added does
+	// not count where a policy requires one: time for its owner to notice
+	// (DESIGN §6).
+	factorWait = 24 * time.Hour
 	// flushEvery: last_seen is written in batches (DESIGN §5).
 	flushEvery = 30 * time.Second
 	// touchEvery is the grain of last_seen in seconds; within it a hit takes

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -143,7 +144,11 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return nil, fmt.Errorf("looking for the credential: %w", err)
 		}
-		key, err = s.storePasskey(tx, l.User, cred, name)
+		trusted, err := s.trustedFrom(tx, l)
+		if err != nil {
+			return nil, err
+		}
+		key, err = s.storePasskey(tx, l.User, cred, name, trusted)
 		if err != nil {
 			return nil, err
 		}
@@ -160,14 +165,30 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 	return key, nil
 }
 
-func (s *Service) storePasskey(tx *txn, u *store.User, cred *webauthn.Credential, name string) (*store.Passkey, error) {
+// trustedFrom is when a passkey that the session adds begins to count where a
+// policy requires one (DESIGN §6): at once if the session could have met that
+// itself, or is the one that proved the address for the first time; otherwise
+// the mailbox alone is behind it, and its owner gets time to notice.
+func (s *Service) trustedFrom(tx store.Tx, l *Live) (time.Time, error) {
+	bits, err := s.proofBits(tx, l.Proof())
+	if err != nil {
+		return time.Time{}, err
+	}
+	first := l.Proof().CreatedAt.Sub(l.User.VerifiedAt)
+	if bits&(bitTrustedPasskey|bitTOTP|bitInvite|bitHandOut) != 0 || first >= 0 && first < time.Minute {
+		return s.now(), nil
+	}
+	return s.now().Add(factorWait), nil
+}
+
+func (s *Service) storePasskey(tx *txn, u *store.User, cred *webauthn.Credential, name string, trusted time.Time) (*store.Passkey, error) {
 	encoded, err := json.Marshal(cred)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the passkey: %w", err)
 	}
 	key := &store.Passkey{
 		ID: cred.ID, UserID: u.ID, Name: cleanName(name, "Passkey"), Credential: encoded, AAGUID: cred.Authenticator.AAGUID,
-		CreatedAt: s.now(), Synced: cred.Flags.BackupState, RPID: s.cfg.RPID,
+		CreatedAt: s.now(), Synced: cred.Flags.BackupState, RPID: s.cfg.RPID, TrustedAt: trusted,
 	}
 	if err := tx.PutPasskey(key); err != nil {
 		return nil, fmt.Errorf("storing the passkey: %w", err)

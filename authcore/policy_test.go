@@ -38,7 +38,7 @@ func TestPolicy_AllowDenyAndDefault(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if at, ok := p.admits(staff); ok != c.want || at != c.at {
+			if at, _, ok := p.admits(staff); ok != c.want || at != c.at {
 				t.Errorf("admits %v by %q, want %v by %q", ok, at, c.want, c.at)
 			}
 		})
@@ -46,8 +46,8 @@ func TestPolicy_AllowDenyAndDefault(t *testing.T) {
 }
 
 func TestPolicy_UnknownMatcherNeverMatches_FA10(t *testing.T) {
-	p := Policy{allow: []matcher{{kind: "network", value: "10.0.0.0/8"}}}
-	if _, ok := p.admits(&Identity{Name: "10.0.0.0/8"}); ok {
+	p := rules{allow: []matcher{{kind: "network", value: "10.0.0.0/8"}}}
+	if _, _, ok := p.admits(&Identity{Name: "10.0.0.0/8"}); ok {
 		t.Error("a matcher of an unknown kind lets somebody in")
 	}
 }
@@ -93,8 +93,9 @@ func TestPolicy_PublicIsCanonicalAndCaseSensitive_FA5(t *testing.T) {
 		"/assets/a;x=1": false, "/assets/%2561": false, "/assets/a%00": false, `/assets/a\b`: false, "/assets/a%5cb": false,
 		"/assets/%ff": false, "/assets/%zz": false, "": false, "assets/a": false, "*": false, "//healthz": false,
 	} {
-		if at, ok := p.isPublic(path, path); ok != want {
-			t.Errorf("%q: public %v by %q, want %v", path, ok, at, want)
+		var v view
+		if v.look(&p, &Request{Path: path, Here: path, Method: "GET"}); v.public != want {
+			t.Errorf("%q: public %v by %q, want %v", path, v.public, v.publicAt, want)
 		}
 	}
 }

@@ -130,14 +130,18 @@ func (rt *Runtime) once(ctx context.Context, what string, work func(context.Cont
 	}
 }
 
-// hostIDs numbers host names for the cache. It holds the hosts that were ever
-// configured in this process.
+// hostIDs numbers host names for the cache, from 1. It holds the hosts that
+// were ever configured in this process or have a session: never one that only a
+// stranger named.
 type hostIDs struct {
-	mu  sync.Mutex
+	mu  sync.RWMutex
 	ids map[string]uint32
 }
 
 func (h *hostIDs) id(host string) uint32 {
+	if id := h.find(host); id != 0 {
+		return id
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	id, ok := h.ids[host]
@@ -149,4 +153,11 @@ func (h *hostIDs) id(host string) uint32 {
 		h.ids[host] = id
 	}
 	return id
+}
+
+// find is 0 for a host that has no number.
+func (h *hostIDs) find(host string) uint32 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.ids[host]
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/redirect"
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
@@ -20,6 +21,7 @@ type Service struct {
 	rt       *Runtime
 	cfg      Config
 	apps     map[string]*App // by host, lower case, without port
+	below    map[string]*App // *.host, by host
 	portal   Origin          // where sign-in is served; in a sidecar the app
 	base     string          // "" or "/.auth" in a sidecar
 	webauthn *webauthn.WebAuthn
@@ -31,9 +33,13 @@ func NewService(rt *Runtime, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{rt: rt, cfg: cfg, apps: map[string]*App{}, portal: cfg.Portal}
+	s := &Service{rt: rt, cfg: cfg, apps: map[string]*App{}, below: map[string]*App{}, portal: cfg.Portal}
 	for i := range cfg.Apps {
 		app := &cfg.Apps[i]
+		if parent, ok := strings.CutPrefix(app.Origin.Host, "*."); ok {
+			s.below[parent] = app
+			continue
+		}
 		app.id = rt.hosts.id(app.Origin.Host)
 		s.apps[app.Origin.Host] = app
 	}
@@ -111,7 +117,27 @@ func (s *Service) App(host string) *App {
 	if app := s.apps[host]; app != nil {
 		return app // the common spelling, without allocation
 	}
-	return s.apps[canonicalHost(host)]
+	name := canonicalHost(host)
+	if app := s.apps[name]; app != nil || len(s.below) == 0 {
+		return app
+	}
+	return s.appBelow(name)
+}
+
+// appBelow finds the app of one label below a configured parent. Each such host
+// is an app of its own: nothing but the rules is shared (FA-12).
+func (s *Service) appBelow(name string) *App {
+	_, parent, _ := strings.Cut(name, ".")
+	any := s.below[parent]
+	if any == nil || name == s.portal.Host {
+		return nil
+	}
+	o := any.Origin
+	o.Host = name
+	if parsed, err := redirect.ParseOrigin(o.String()); err != nil || parsed != o {
+		return nil // no name that a browser could have asked for
+	}
+	return &App{Origin: o, Policy: any.Policy, id: s.rt.hosts.find(name)}
 }
 
 // IsPortal reports whether a Host header names the portal.

@@ -24,6 +24,7 @@ func ParseToken(s string) (Token, bool) { return secret.Parse(s) }
 // Methods of authentication, as sessions and tokens carry them (SE-7).
 const (
 	AMRPasskey = "passkey" // with user verification: two factors
+	AMRTOTP    = "totp"    // a second step
 	AMREmail   = "email"   // control of the mailbox; never a second factor
 	AMRInvite  = "invite"  // an invitation made on the host or by an admin
 	AMRHandOut = "handout" // a link made on the host for somebody who has lost every passkey
@@ -122,7 +123,7 @@ func (s *Service) Current(ctx context.Context, cookieHeaders []string) (*Live, C
 // session loads the live session of a token for one host and kind, and notes
 // that it was seen; nil if there is none.
 func (s *Service) session(ctx context.Context, token, host string, kind store.SessionKind) (*Live, error) {
-	e, hash, err := s.lookup(ctx, token, s.rt.hosts.id(host), kindNumbers[kind], true)
+	e, hash, err := s.lookup(ctx, token, place{host, s.rt.hosts.id(host)}, kindNumbers[kind], true)
 	if err != nil || e.User == nil {
 		return nil, err
 	}

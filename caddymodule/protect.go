@@ -41,7 +41,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	p := passing{
 		ResponseWriter: w, serving: s,
-		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Cookies: r.Header["Cookie"]},
+		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Method: r.Method, Cookies: r.Header["Cookie"]},
+	}
+	if g.policy.AsksForClient() {
+		p.asked.Client = clientIP(r)
 	}
 	if p.asked.Here = p.asked.Path; r.URL.Path != original.Path || r.URL.RawPath != original.RawPath {
 		p.asked.Here = r.URL.EscapedPath()
@@ -62,7 +65,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return caddyhttp.Error(http.StatusMethodNotAllowed, errTunnel)
 	}
 	if id := p.decision.Identity; id != nil {
-		g.policy.SetHeaders(r.Header, id)
+		g.policy.SetHeaders(r.Header, id, "")
 	}
 	return next.ServeHTTP(&p, r)
 }

@@ -65,6 +65,9 @@ type Passkey struct {
 	LastUsed   time.Time `json:"last_used,omitzero"`
 	Synced     bool      `json:"synced"` // backup state at last use
 	RPID       string    `json:"rp_id"`
+	// TrustedAt is from when on it counts where a policy requires a passkey;
+	// zero: from the beginning.
+	TrustedAt time.Time `json:"trusted_at,omitzero"`
 }
 
 // SessionKind says what a session is good for. The kinds are never

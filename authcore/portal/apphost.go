@@ -38,36 +38,41 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		})
 	case d.App == nil:
 		h.unconfigured(w, r)
-	case d.Verdict == authcore.Deny:
-		h.denied(w, r, d)
-	default:
+	case d.Verdict == authcore.SignIn, d.Verdict == authcore.StepUp:
 		h.signInFirst(w, r, d)
+	default:
+		h.denied(w, r, d)
 	}
 }
 
-// signInFirst sends a page load to sign-in and everything else a 401 that its
-// client can use (FA-8).
+// signInFirst sends a page load to sign-in, or to a stronger one, and everything
+// else a 401 that its client can use (FA-8).
 func (h *Handler) signInFirst(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
-	start := authcore.StartURL(d.App, r.URL.RequestURI(), 0)
+	start := authcore.StartURL(d.App, r.URL.RequestURI(), 0, d.Need)
+	home := authcore.StartURL(d.App, "/", 0, d.Need) // not where this request goes: it cannot be sent again
 	switch authcore.Negotiate(r.Method, r.Header) {
 	case authcore.Navigation:
 		redirect(w, http.StatusFound, start)
 	case authcore.PostOther:
 		// Not replayed: the form's page is on another site.
-		redirect(w, http.StatusSeeOther, authcore.StartURL(d.App, "/", 0))
+		redirect(w, http.StatusSeeOther, home)
 	case authcore.PostSame:
 		h.appFail(w, r, d, http.StatusUnauthorized, failure{
 			"Your session has ended", "What you sent was not delivered, and this page still holds it.",
 			"Sign in in a new tab, come back here and reload; your browser will offer to send it again.", "UNAUTHENTICATED",
-			action{Label: "Sign in in a new tab", URL: authcore.StartURL(d.App, "/", 0), NewTab: true},
+			action{Label: "Sign in in a new tab", URL: home, NewTab: true},
 		})
 	case authcore.Prefetch:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case authcore.Program:
-		h.writeProblem(w, r, http.StatusUnauthorized, problem{
-			Title: "Sign in first", Detail: "Nobody is signed in. Open login_url in a browser.", Code: string(authcore.Unauthenticated),
-			LoginURL: authcore.StartURL(d.App, "/", 0),
-		})
+		p := problem{
+			Title: "Sign in first", Detail: "Nobody is signed in. Open login_url in a browser.", Code: string(authcore.Unauthenticated), LoginURL: home,
+		}
+		if d.Verdict == authcore.StepUp {
+			p.Title, p.Detail, p.Code = "Sign in again", "This needs a stronger or fresher sign-in. Open login_url in a browser.", string(authcore.StepUpRequired)
+			p.Methods = d.Need.Methods()
+		}
+		h.writeProblem(w, r, http.StatusUnauthorized, p)
 	}
 }
 
@@ -157,7 +162,7 @@ func (h *Handler) appStart(w http.ResponseWriter, r *http.Request) error {
 		}
 		http.SetCookie(w, h.svc.Cookie(app.Origin, h.svc.FlowCookie(app.Origin), nonce, 0))
 	}
-	sealed, err := h.svc.SealReturn(app, q.Get("rd"), nonce, max(0, tries))
+	sealed, err := h.svc.SealReturn(app, authcore.Return{Path: q.Get("rd"), Tries: max(0, tries), Need: authcore.ParseNeed(q)}, nonce)
 	if err != nil {
 		return err
 	}
@@ -209,7 +214,7 @@ func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, http.StatusSeeOther, app.Origin.String()+"/")
 		return nil
 	}
-	redirect(w, http.StatusSeeOther, authcore.StartURL(app, got.Path, got.Tries+1))
+	redirect(w, http.StatusSeeOther, authcore.StartURL(app, got.Path, got.Tries+1, authcore.Need{}))
 	return nil
 }
 
@@ -287,7 +292,7 @@ func (h *Handler) appDenied(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case d.Identity == nil: // a refused hand-over leaves no session here; the portal knows who it was
-		redirect(w, http.StatusSeeOther, authcore.StartURL(app, "/", 0))
+		redirect(w, http.StatusSeeOther, authcore.StartURL(app, "/", 0, authcore.Need{}))
 	case d.Verdict == authcore.Allow:
 		redirect(w, http.StatusSeeOther, app.Origin.String()+"/")
 	default:

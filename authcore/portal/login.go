@@ -92,7 +92,15 @@ func (h *Handler) handOver(w http.ResponseWriter, r *http.Request, b *authcore.B
 		return nil
 	}
 	if h.svc.Sidecar() { // one origin, one session: nothing to hand over
-		redirect(w, http.StatusSeeOther, t.plain())
+		ref, err := h.svc.Unmet(r.Context(), b.Session, t.Return, t.app)
+		switch {
+		case err != nil:
+			return err
+		case ref != nil:
+			h.see(w, "/login/step-up"+t.query())
+		default:
+			redirect(w, http.StatusSeeOther, t.plain())
+		}
 		return nil
 	}
 	callback, err := h.svc.IssueTicket(r.Context(), b.Session, t.Return, t.app)
@@ -111,6 +119,9 @@ func (h *Handler) handOver(w http.ResponseWriter, r *http.Request, b *authcore.B
 		return nil
 	case ref != nil && ref.Reason == authcore.Forbidden:
 		return h.notForYou(w, r, b, t, ref.Detail)
+	case ref != nil && ref.Reason == authcore.StepUpRequired:
+		h.see(w, "/login/step-up"+t.query())
+		return nil
 	case ref != nil && ref.Reason == authcore.HandoverLoop:
 		return h.inCircles(w, r, b, t)
 	case ref != nil && ref.Reason == authcore.Unauthenticated: // ended meanwhile

@@ -31,7 +31,7 @@ func (t *tx) PutPasskey(p *store.Passkey) error {
 		return fmt.Errorf("credential id: %w", store.ErrConflict)
 	}
 	rec := *p
-	utc(&rec.CreatedAt, &rec.LastUsed)
+	utc(&rec.CreatedAt, &rec.LastUsed, &rec.TrustedAt)
 	return passkeys.put(t, &rec)
 }
 

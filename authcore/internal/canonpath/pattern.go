@@ -3,6 +3,7 @@ package canonpath
 import (
 	"errors"
 	"strings"
+	"unicode"
 )
 
 // Pattern is a path as rules name it: one path ("/x"), or all below one
@@ -61,4 +62,65 @@ func (pt Pattern) String() string {
 		return pt.literal + "*"
 	}
 	return pt.literal
+}
+
+// Covers reports whether p is under a rule that protects: unlike Match, "/x/*"
+// covers "/x" too, and "/x" covers "/x/", because many servers read both as
+// one page.
+func (pt Pattern) Covers(p Path) bool {
+	if pt.below {
+		return strings.HasPrefix(string(p), pt.literal) || string(p) == pt.literal[:len(pt.literal)-1]
+	}
+	return pt.literal != "" && (string(p) == pt.literal || string(p) == pt.literal+"/")
+}
+
+// Contains reports whether pt covers all that inner matches.
+func (pt Pattern) Contains(inner Pattern) bool {
+	if inner.below && !pt.below {
+		return false
+	}
+	return pt.Covers(Path(inner.literal))
+}
+
+// Compare says which of two patterns that may cover one path is more specific:
+// the longer one, and of two of one length that which names a single path. The
+// result is positive where pt is.
+func (pt Pattern) Compare(other Pattern) int {
+	a, b := strings.TrimSuffix(pt.literal, "/"), strings.TrimSuffix(other.literal, "/")
+	switch {
+	case len(a) != len(b):
+		return len(a) - len(b)
+	case pt.below == other.below:
+		return 0
+	case other.below:
+		return 1
+	}
+	return -1
+}
+
+// Fold returns the pattern for folded paths.
+func (pt Pattern) Fold() Pattern { return Pattern{string(Path(pt.literal).Fold()), pt.below} }
+
+// Fold returns p as a server reads it that does not tell letters by case, in
+// any script. It allocates only where that changes something.
+func (p Path) Fold() Path {
+	for i := range len(p) {
+		if c := p[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+			return Path(strings.Map(foldRune, string(p)))
+		}
+	}
+	return p
+}
+
+// foldRune is the least rune of those that differ by case only, with ASCII
+// letters small: K, k and the Kelvin sign are one letter.
+func foldRune(r rune) rune {
+	least := r
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		least = min(least, f)
+	}
+	if least >= 'A' && least <= 'Z' {
+		least += 'a' - 'A'
+	}
+	return least
 }
