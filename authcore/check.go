@@ -79,6 +79,8 @@ type Decision struct {
 	Need     Need           // StepUp: all that the request needs
 	Cookie   cookies.Status // Bad: clear it (CK-2)
 	Err      error          // the store did not answer: why it is Unavailable or, on a public path, nobody
+
+	proof proofOf // of Session
 }
 
 // Check decides about one request. With a valid cached session it does no I/O,
@@ -110,7 +112,7 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 			d.Verdict = Unavailable
 			return d
 		case err == nil && entry.User != nil:
-			d.Identity, d.Session = entry.User, hash
+			d.Identity, d.Session, d.proof = entry.User, hash, proofOf{bits: entry.AMR &^ bitTrustedPasskey, at: entry.AuthTime}
 			if within && !v.public {
 				s.judge(ctx, &d, &v, &entry)
 			}

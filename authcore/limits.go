@@ -54,6 +54,10 @@ const (
 	// ones. An office behind one address opens fewer sign-in pages.
 	pendingPerSource = 200
 	pendingWindow    = 10 * time.Minute
+	// assertionTTL is how long an app may believe an assertion (DESIGN §9).
+	assertionTTL = 5 * time.Minute
+	// maxAssertions bounds those kept to be used again, some 8 MB.
+	maxAssertions = 10_240
 	// maxReturnPath bounds the path kept through a sign-in (DESIGN §4.2).
 	maxReturnPath = 2048
 	// maxUserAgent and maxName cap what strangers write into records (LG-2);

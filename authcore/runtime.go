@@ -39,6 +39,7 @@ type Runtime struct {
 	hosts   hostIDs
 	streams streams
 	limits  *ratelimit.Store
+	signed  assertions
 	started time.Time
 
 	flushing  sync.Mutex

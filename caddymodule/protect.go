@@ -65,7 +65,11 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return caddyhttp.Error(http.StatusMethodNotAllowed, errTunnel)
 	}
 	if id := p.decision.Identity; id != nil {
-		g.policy.SetHeaders(r.Header, id, "")
+		assertion, err := s.svc.Assertion(&p.decision)
+		if err != nil {
+			return caddyhttp.Error(http.StatusServiceUnavailable, err) // FA-10: the app asked for it
+		}
+		g.policy.SetHeaders(r.Header, id, assertion)
 	}
 	return next.ServeHTTP(&p, r)
 }
