@@ -126,29 +126,37 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 
 // judge decides about who is signed in.
 func (s *Service) judge(ctx context.Context, d *Decision, v *view, e *sessioncache.Entry[Identity]) {
-	if e.User.Unnamed {
+	d.weigh(v, e.User, e.AMR, s.age(e))
+	if d.Verdict != StepUp || e.AMR&bitPasskey == 0 || e.AMR&bitTrustedPasskey != 0 {
+		return
+	}
+	// The passkey did not count when the session was cached; it may by now.
+	again, err := s.fill(ctx, d.Session)
+	switch {
+	case err != nil:
+		d.Verdict, d.Err = Unavailable, err
+	case again.User != nil:
+		d.weigh(v, again.User, again.AMR, s.age(&again))
+	}
+}
+
+// weigh holds a user and their proof against the rules.
+func (d *Decision) weigh(v *view, id *Identity, bits uint8, age time.Duration) {
+	if id.Unnamed {
 		d.Verdict, d.Why, d.At = Deny, WhyName, ""
 		return
 	}
 	var ok bool
-	if d.At, d.Why, ok = v.admits(e.User); !ok {
+	if d.At, d.Why, ok = v.admits(id); !ok {
 		d.Verdict = Deny
 		return
 	}
-	d.Verdict = Allow
-	at, why, ok := v.shows(e.AMR, s.age(e))
-	if !ok && e.AMR&bitPasskey != 0 && e.AMR&bitTrustedPasskey == 0 {
-		// The passkey did not count when the session was cached; it may by now.
-		if again, err := s.fill(ctx, d.Session); err != nil {
-			d.Verdict, d.Err = Unavailable, err
-			return
-		} else if again.User != nil {
-			at, why, ok = v.shows(again.AMR, s.age(&again))
-		}
-	}
+	at, why, ok := v.shows(bits, age)
 	if !ok {
 		d.Verdict, d.Why, d.At, d.Need = StepUp, why, at, v.need()
+		return
 	}
+	d.Verdict, d.Need = Allow, Need{}
 }
 
 // age is how long ago the session's user proved who they are.

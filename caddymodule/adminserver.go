@@ -89,6 +89,7 @@ func (a *adminServer) routes() http.Handler {
 		"GET /sessions":                listSessions,
 		"DELETE /sessions/{id}":        revokeSession,
 		"POST /invites":                a.invite,
+		"POST /explain":                explain,
 	} {
 		mux.Handle(pattern, a.handle(h))
 	}
