@@ -42,7 +42,7 @@ type User struct {
 	DisplayName string    `json:"display_name"` // for people; may be empty
 	Groups      []string  `json:"groups,omitempty"`
 	Handle      []byte    `json:"handle"` // WebAuthn user handle: 64 random bytes, unique
-	Epoch       uint64    `json:"epoch"`  // sessions, flows, tickets and tokens of an older epoch are dead
+	Epoch       uint64    `json:"epoch"`  // sessions, flows, tickets and refresh tokens of an older epoch are dead
 	Disabled    bool      `json:"disabled,omitempty"`
 	Admin       bool      `json:"admin,omitempty"`   // an admin invitation was accepted; the role also needs a passkey or TOTP (BT-1)
 	Named       bool      `json:"named,omitempty"`   // Name was given by an admin or invitation
@@ -51,7 +51,7 @@ type User struct {
 	VerifiedAt  time.Time `json:"verified_at,omitzero"`   // first proof of the address; before it no credential, session or token exists (EM-7)
 	NotNowUntil time.Time `json:"not_now_until,omitzero"` // the offer of a passkey rests until then
 	WrongCodes  int       `json:"wrong_codes,omitempty"`  // wrong e-mail codes in a row, over all flows (EC-3)
-	DeviceEpoch uint64    `json:"device_epoch,omitempty"` // browsers remembered under an older one are strangers
+	DeviceEpoch uint64    `json:"device_epoch,omitempty"` // browsers remembered under an older one are strangers, access tokens made under one are dead
 }
 
 // Passkey is a WebAuthn credential.
@@ -99,6 +99,24 @@ type Session struct {
 	IP        string      `json:"ip,omitempty"`
 	UserAgent string      `json:"user_agent,omitempty"`
 	PasskeyID []byte      `json:"passkey_id,omitempty"` // credential that it relied on last
+}
+
+// AccessToken lets a script or an app do at one host what its user may do
+// there, within its own bounds.
+type AccessToken struct {
+	Hash      Hash      `json:"hash"` // keyed MAC of the token
+	ID        string    `json:"id"`   // public handle for lists and revocation; opens nothing
+	UserID    string    `json:"user_id"`
+	Epoch     uint64    `json:"epoch"` // the user's DeviceEpoch when it was made (SE-5)
+	Name      string    `json:"name,omitempty"`
+	App       string    `json:"app"`                // the one host it opens, without port
+	Path      string    `json:"path,omitempty"`     // "/x" or "/x/*"; empty: all
+	Methods   []string  `json:"methods,omitempty"`  // none: all
+	Networks  []string  `json:"networks,omitempty"` // prefixes it may be used from; none: anywhere
+	CreatedBy string    `json:"created_by"`         // user id or "host"
+	CreatedAt time.Time `json:"created_at"`
+	Expires   time.Time `json:"expires,omitzero"` // zero: never
+	LastUsed  time.Time `json:"last_used,omitzero"`
 }
 
 // Counter is a durable throttle counter.

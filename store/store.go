@@ -89,6 +89,7 @@ type Tx interface {
 	Passkeys
 	Sessions
 	SessionIndex
+	Tokens
 	Takes
 	Counters
 	Outbox

@@ -9,9 +9,9 @@ type Users interface {
 	// PutUser creates or replaces. ErrConflict if another user holds the
 	// Email, Name or Handle. It keeps the indexes.
 	PutUser(*User) error
-	// DeleteUser removes the user with all passkeys and sessions and answers
-	// the removed sessions' hashes. ErrNotFound when absent. The Names stay
-	// reserved.
+	// DeleteUser removes the user with all passkeys, sessions and tokens and
+	// answers the hashes of the removed sessions and tokens. ErrNotFound when
+	// absent. The Names stay reserved.
 	DeleteUser(id string) ([]Hash, error)
 	// ListUsers returns up to limit users with id > after, in byte order.
 	ListUsers(after string, limit int) ([]*User, error)
@@ -69,6 +69,23 @@ type SessionIndex interface {
 	ChildrenOf(rootID string) ([]*Session, error)
 	// ListSessions returns up to limit sessions with Hash > after, in byte order.
 	ListSessions(after Hash, limit int) ([]*Session, error)
+}
+
+// Tokens are access tokens, stored by the keyed hash of their secret.
+type Tokens interface {
+	// Token returns the token or ErrNotFound. Expiry is judged by the caller.
+	Token(Hash) (*AccessToken, error)
+	// PutToken creates or replaces the token with this Hash. ErrConflict if its
+	// ID belongs to a token with another Hash.
+	PutToken(*AccessToken) error
+	// TakeToken deletes and returns it, or ErrNotFound.
+	TakeToken(Hash) (*AccessToken, error)
+	// TouchToken sets LastUsed if the token still exists and LastUsed is later
+	// than the stored one; otherwise it does nothing.
+	TouchToken(h Hash, lastUsed time.Time) error
+	TokenByID(id string) (*AccessToken, error)
+	// TokensOf lists a user's tokens, oldest first.
+	TokensOf(userID string) ([]*AccessToken, error)
 }
 
 // Kind names a table of records that live for a while and, mostly, are used
@@ -165,8 +182,8 @@ type Meta interface {
 	// Counts reads the totals; it scans nothing.
 	Counts() (Counts, error)
 	// Sweep deletes up to limit records of any kind that ended before now,
-	// earliest first: sessions (by Expires), takes, counters (by Reset), and
-	// messages whose SentAt (if Sent) or NotAfter (if Dead) is more than 30
+	// earliest first: sessions and tokens (by Expires, where set), takes,
+	// counters (by Reset), and messages whose SentAt (if Sent) or NotAfter (if Dead) is more than 30
 	// days before now. It returns how many.
 	Sweep(now time.Time, limit int) (int, error)
 }

@@ -62,6 +62,7 @@ func (c *checker) run() error {
 		func() error { return checkTable(c, &users) },
 		func() error { return checkTable(c, &passkeys) },
 		func() error { return checkTable(c, &sessions) },
+		func() error { return checkTable(c, &tokens) },
 		func() error { return checkTable(c, &takes) },
 		func() error { return checkTable(c, &counters) },
 		func() error { return checkTable(c, &messages) },
@@ -117,7 +118,7 @@ func checkTable[T any](c *checker, tb *table[T]) error {
 func (c *checker) checkIndexes() error {
 	for _, index := range []string{
 		indexEmail, indexName, indexHandle, indexUserPasskey, indexSessionID,
-		indexUserSession, indexChildren, indexDue, indexStatus, indexExpiry,
+		indexUserSession, indexChildren, indexTokenID, indexUserToken, indexDue, indexStatus, indexExpiry,
 	} {
 		n := 0
 		err := c.t.ascend(index, nil, func(_, _ []byte) (bool, error) { n++; return true, nil })

@@ -43,6 +43,7 @@ func fill(tx store.Tx, from, n int) error {
 		err := errors.Join(
 			tx.PutUser(&store.User{ID: id, Email: id, Name: id, Handle: []byte(id), CreatedAt: at}),
 			tx.PutSession(&store.Session{Hash: h, ID: id, UserID: id, RootID: id, CreatedAt: at, Expires: at}),
+			tx.PutToken(&store.AccessToken{Hash: h, ID: id, UserID: id, CreatedAt: at, Expires: at}),
 			tx.PutPasskey(&store.Passkey{ID: []byte(id), UserID: id, CreatedAt: at}),
 			tx.PutMessage(&store.Message{ID: id, Status: store.Queued, NextAt: at}),
 			tx.AppendAudit(&store.AuditRecord{ID: id, Time: at}),

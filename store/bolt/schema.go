@@ -17,6 +17,7 @@ const (
 	bucketNames    = "names"
 	bucketPasskeys = "passkeys"
 	bucketSessions = "sessions"
+	bucketTokens   = "tokens"
 	bucketTakes    = "takes"
 	bucketCounters = "counters"
 	bucketOutbox   = "outbox"
@@ -33,6 +34,8 @@ const (
 	indexSessionID   = "session_id"       // session id → hash
 	indexUserSession = "user_sessions"    // user, created, hash
 	indexChildren    = "session_children" // root session's id, created, hash
+	indexTokenID     = "token_id"         // token id → hash
+	indexUserToken   = "user_tokens"      // user, created, hash
 	indexDue         = "outbox_due"       // next attempt, message id
 	indexStatus      = "outbox_status"    // status, message id
 	indexExpiry      = "expiry"           // end, table, key
@@ -41,11 +44,14 @@ const (
 // migrations lead from schema version i to i+1, each in one transaction. What
 // has been released is never edited, only appended to.
 func migrations() []func(*bbolt.Tx) error {
-	return []func(*bbolt.Tx) error{createSchema}
+	return []func(*bbolt.Tx) error{creates(firstBuckets()), creates(tokenBuckets())}
 }
 
 // buckets are all that the newest schema has.
-func buckets() []string {
+func buckets() []string { return append(firstBuckets(), tokenBuckets()...) }
+
+// firstBuckets are those of version 1.
+func firstBuckets() []string {
 	return []string{
 		bucketMeta, bucketCounts, bucketUsers, bucketNames, bucketPasskeys, bucketSessions, bucketTakes,
 		bucketCounters, bucketOutbox, bucketAudit, bucketKeys, indexEmail, indexName, indexHandle,
@@ -53,13 +59,20 @@ func buckets() []string {
 	}
 }
 
-func createSchema(b *bbolt.Tx) error {
-	for _, name := range buckets() {
-		if _, err := b.CreateBucket([]byte(name)); err != nil {
-			return fmt.Errorf("creating bucket %s: %w", name, err)
+// tokenBuckets came with version 2. A program of version 1 would leave the
+// tokens of a user it deletes, and stumble over what Sweep is to end.
+func tokenBuckets() []string { return []string{bucketTokens, indexTokenID, indexUserToken} }
+
+// creates is a migration that adds empty buckets.
+func creates(names []string) func(*bbolt.Tx) error {
+	return func(b *bbolt.Tx) error {
+		for _, name := range names {
+			if _, err := b.CreateBucket([]byte(name)); err != nil {
+				return fmt.Errorf("creating bucket %s: %w", name, err)
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 // migrate brings the file to the newest schema.

@@ -9,6 +9,7 @@ import (
 // Tags of tables in the index of expiry.
 const (
 	sweepSession = 's'
+	sweepToken   = 'a'
 	sweepTake    = 't'
 	sweepCounter = 'c'
 	sweepMessage = 'm'
@@ -48,6 +49,8 @@ func (t *tx) sweep(tag byte, key []byte) (err error) {
 	switch tag {
 	case sweepSession:
 		_, err = sessions.take(t, key)
+	case sweepToken:
+		_, err = tokens.take(t, key)
 	case sweepTake:
 		_, err = takes.take(t, key)
 	case sweepCounter:

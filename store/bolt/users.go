@@ -54,17 +54,21 @@ func (t *tx) DeleteUser(id string) ([]store.Hash, error) {
 			return nil, fmt.Errorf("removing passkey: %w", err)
 		}
 	}
-	keys, err := t.listed(indexUserSession, owner)
-	if err != nil {
-		return nil, err
-	}
 	var hashes []store.Hash
-	for _, key := range keys {
-		s, err := sessions.take(t, key)
+	for index, take := range map[string]func(key []byte) error{
+		indexUserSession: func(key []byte) error { _, err := sessions.take(t, key); return err },
+		indexUserToken:   func(key []byte) error { _, err := tokens.take(t, key); return err },
+	} {
+		keys, err := t.listed(index, owner)
 		if err != nil {
-			return nil, fmt.Errorf("removing session: %w", err)
+			return nil, err
 		}
-		hashes = append(hashes, s.Hash)
+		for _, key := range keys {
+			if err := take(key); err != nil {
+				return nil, fmt.Errorf("removing what %s lists: %w", index, err)
+			}
+			hashes = append(hashes, store.Hash(key))
+		}
 	}
 	return hashes, nil
 }

@@ -20,6 +20,7 @@ type everything struct {
 	user    *store.User
 	passkey *store.Passkey
 	session *store.Session
+	token   *store.AccessToken
 	message *store.Message
 	thing   thing
 	meta    []byte
@@ -30,6 +31,7 @@ type everything struct {
 func stored() everything {
 	return everything{
 		user: user("u"), passkey: passkey("p", "u", start()), session: session(1, "s", "u"),
+		token:   token(1, "a", "u"),
 		message: message("m", store.Queued, start()), thing: thing{Name: "x", At: start(), Tags: []string{"a"}},
 		meta: bytes.Repeat([]byte("value"), 1000), audit: auditRecord("1"), key: signingKey("k", start()),
 	}
@@ -37,7 +39,7 @@ func stored() everything {
 
 func putEverything(t *testing.T, s store.Store, e everything) {
 	t.Helper()
-	puts(t, s, e.user, e.passkey, e.session, e.message, e.audit, e.key)
+	puts(t, s, e.user, e.passkey, e.session, e.token, e.message, e.audit, e.key)
 	update(t, s, func(tx store.Tx) error {
 		refused(t, "SetMeta", tx.SetMeta("m", e.meta), nil)
 		return tx.Put(store.KindFlow, hash(1), e.thing, start())
@@ -48,7 +50,7 @@ func readEverything(t *testing.T, s store.Store) (e everything) {
 	t.Helper()
 	view(t, s, func(tx store.Tx) (err error) {
 		e = everything{}
-		var errs [8]error
+		var errs [9]error
 		e.user, errs[0] = tx.User("u")
 		e.passkey, errs[1] = tx.Passkey([]byte("p"))
 		e.session, errs[2] = tx.Session(hash(1))
@@ -59,6 +61,7 @@ func readEverything(t *testing.T, s store.Store) (e everything) {
 		errs[6] = err
 		keys, err := tx.ListKeys()
 		errs[7] = err
+		e.token, errs[8] = tx.Token(hash(1))
 		for _, err := range errs {
 			if err != nil {
 				return err
@@ -81,8 +84,9 @@ func (e everything) spoil() {
 		}
 	}
 	e.user.Groups[0], e.session.AMR[0], e.thing.Tags[0] = "spoilt", "spoilt", "spoilt"
+	e.token.Methods[0], e.token.Networks[0] = "spoilt", "spoilt"
 	e.message.Params["host"], e.audit.Details["host"] = "spoilt", "spoilt"
-	*e.user, *e.session = store.User{}, store.Session{}
+	*e.user, *e.session, *e.token = store.User{}, store.Session{}, store.AccessToken{}
 }
 
 func copiesStay(t *testing.T, s store.Store) {
@@ -118,7 +122,7 @@ func copiesIn(t *testing.T, s store.Store) {
 	e := stored()
 	update(t, s, func(tx store.Tx) error {
 		e = stored()
-		for _, r := range []any{e.user, e.passkey, e.session, e.message, e.audit, e.key} {
+		for _, r := range []any{e.user, e.passkey, e.session, e.token, e.message, e.audit, e.key} {
 			if err := put(tx, r); err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func equal(t *testing.T, what string, got, want any) {
 	}
 }
 
-// puts writes users, passkeys, sessions, messages, audit records and keys.
+// puts writes users, passkeys, sessions, tokens, messages, audit records and keys.
 func puts(t *testing.T, s store.Store, records ...any) {
 	t.Helper()
 	update(t, s, func(tx store.Tx) error {
@@ -106,6 +106,8 @@ func put(tx store.Tx, record any) error {
 		return tx.PutPasskey(r)
 	case *store.Session:
 		return tx.PutSession(r)
+	case *store.AccessToken:
+		return tx.PutToken(r)
 	case *store.Message:
 		return tx.PutMessage(r)
 	case *store.AuditRecord:

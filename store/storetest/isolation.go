@@ -122,6 +122,7 @@ func viewReadOnly(t *testing.T, s store.Store) {
 		_, deleteErr := tx.DeleteUser("u")
 		_, passkeyErr := tx.TakePasskey([]byte("p"))
 		_, sessionErr := tx.TakeSession(hash(1))
+		_, tokenErr := tx.TakeToken(hash(1))
 		_, counterErr := tx.AddCounter("c", 1, start(), time.Hour)
 		_, leaseErr := tx.LeaseMessages(start(), after(time.Hour), 1)
 		_, sweepErr := tx.Sweep(start(), 1)
@@ -130,7 +131,9 @@ func viewReadOnly(t *testing.T, s store.Store) {
 			"PutPasskey": tx.PutPasskey(passkey("p", "u", start())), "TakePasskey": passkeyErr,
 			"PutSession": tx.PutSession(session(1, "s", "u")), "TakeSession": sessionErr,
 			"TouchSession": tx.TouchSession(hash(1), after(time.Hour), after(time.Hour)),
-			"Put":          tx.Put(store.KindFlow, hash(1), x, start()), "Take": tx.Take(store.KindFlow, hash(1), &x),
+			"PutToken":     tx.PutToken(token(1, "a", "u")), "TakeToken": tokenErr,
+			"TouchToken": tx.TouchToken(hash(1), after(time.Hour)),
+			"Put":        tx.Put(store.KindFlow, hash(1), x, start()), "Take": tx.Take(store.KindFlow, hash(1), &x),
 			"AddCounter": counterErr, "ClearCounter": tx.ClearCounter("c"),
 			"PutMessage": tx.PutMessage(message("m", store.Queued, start())), "LeaseMessages": leaseErr,
 			"DeleteMessage": tx.DeleteMessage("m"), "AppendAudit": tx.AppendAudit(auditRecord("2")),
@@ -138,6 +141,7 @@ func viewReadOnly(t *testing.T, s store.Store) {
 			"SetMeta": tx.SetMeta("m", nil), "Sweep": sweepErr,
 			// Also where there would be nothing to do.
 			"TouchSession of an absent one":  tx.TouchSession(hash(5), start(), start()),
+			"TouchToken of an absent one":    tx.TouchToken(hash(5), start()),
 			"DeleteMessage of an absent one": tx.DeleteMessage("absent"),
 		} {
 			refused(t, what, err, store.ErrReadOnly)

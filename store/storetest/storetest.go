@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Passkeys", passkeysPromises()},
 		{"Sessions", sessionsPromises()},
 		{"SessionIndex", sessionIndexPromises()},
+		{"Tokens", tokensPromises()},
 		{"Takes", takesPromises()},
 		{"ListTakes", listTakesPromises()},
 		{"Counters", countersPromises()},
