@@ -204,13 +204,14 @@ func TestSecrets_PrintRedacted(t *testing.T) {
 	type holder struct {
 		Token Token
 		Text  Text
+		Acc   AccessToken
 		Map   map[string]Text
 		Ptr   *Text
 	}
 	text := Text(hidden)
 	values := map[string]any{
-		"token": Token(hidden), "text": text, "pointer": &text,
-		"holder": holder{hidden, hidden, map[string]Text{"key": hidden}, &text}, "slice": []Token{hidden},
+		"token": Token(hidden), "access": AccessToken(hidden), "text": text, "pointer": &text,
+		"holder": holder{hidden, hidden, hidden, map[string]Text{"key": hidden}, &text}, "slice": []Token{hidden},
 		"error": fmt.Errorf("taking ticket: %w", fmt.Errorf("%v %s", Token(hidden), text)),
 	}
 	var encoded bytes.Buffer
@@ -235,13 +236,16 @@ func TestSecrets_PrintRedacted(t *testing.T) {
 	if !strings.Contains(out, redacted) {
 		t.Error("nothing says that something was redacted")
 	}
-	for _, v := range []encoding.TextMarshaler{Token(hidden), text} {
+	for _, v := range []encoding.TextMarshaler{Token(hidden), AccessToken(hidden), text} {
 		if b, err := v.MarshalText(); err != nil || string(b) != redacted {
 			t.Errorf("MarshalText = %q, %v", b, err)
 		}
 	}
-	if Token(hidden).Reveal() != hidden || text.Reveal() != hidden {
+	if Token(hidden).Reveal() != hidden || AccessToken(hidden).Reveal() != hidden || text.Reveal() != hidden {
 		t.Error("Reveal does not return the secret")
+	}
+	if AccessToken(hidden).String() != redacted || AccessToken(hidden).GoString() != redacted {
+		t.Error("String or GoString of an access token reveals")
 	}
 	if Token(hidden).String() != redacted || text.String() != redacted || Token(hidden).GoString() != redacted || text.GoString() != redacted {
 		t.Error("String or GoString reveals")
