@@ -45,6 +45,19 @@ const (
 	refreshGrace = 10 * time.Second
 	// maxPasskeys bounds credentials per account (WA-9).
 	maxPasskeys = 20
+	// maxTokens bounds access tokens per account: one for each machine and app
+	// of a busy person, and a script that makes one at each run is noticed
+	// (DS-1).
+	maxTokens = 50
+	// maxGrantList bounds methods and networks of one grant, which each request
+	// goes through.
+	maxGrantList = 32
+	// maxCachedTokens bounds access tokens kept in memory, some hundreds of
+	// bytes each: more than are used in any one minute.
+	maxCachedTokens = 10_000
+	// tokenTouchEvery is the grain of last_used: it tells a token in use from a
+	// forgotten one, and so needs no seconds.
+	tokenTouchEvery = time.Minute
 	// maxPending bounds flows, and separately ceremonies, over all sources
 	// (DS-1). They live ten minutes at most, so this is sustained abuse.
 	maxPending = 100_000

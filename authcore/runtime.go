@@ -36,6 +36,7 @@ type Runtime struct {
 	keys    *seal.Keys
 	ring    *keyRing
 	cache   *sessioncache.Cache[Identity]
+	tokens  tokenCache
 	hosts   hostIDs
 	streams streams
 	limits  *ratelimit.Store

@@ -233,13 +233,16 @@ func (s *Service) endSession(tx *txn, sess *store.Session, client Client, actor,
 	})
 }
 
-// endAll kills everything issued to the user before now: sessions, and by the
-// new epoch every flow, ticket and refresh token (SE-5). keep, if not nil, and
-// its children survive. The user is stored.
+// endAll kills everything issued to the user before now: sessions, access
+// tokens, and by the new epoch every flow, ticket and refresh token (SE-5).
+// keep, if not nil, and its children survive. The user is stored.
 func (s *Service) endAll(tx *txn, u *store.User, keep *store.Session, client Client, actor, why string) error {
 	u.Epoch++
 	u.DeviceEpoch++
 	tx.users = append(tx.users, u.ID)
+	if err := s.endTokens(tx, u, client, actor, why); err != nil {
+		return err
+	}
 	all, err := tx.SessionsOf(u.ID)
 	if err != nil {
 		return fmt.Errorf("listing sessions: %w", err)

@@ -9,10 +9,15 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
-// flush writes last_seen of sessions that were used, in batches. A child keeps
-// its root alive: whoever uses only the app is still the same signed-in
-// browser.
+// flush writes when sessions and access tokens were used.
 func (rt *Runtime) flush(ctx context.Context) error {
+	return errors.Join(rt.flushSessions(ctx), rt.flushTokens(ctx))
+}
+
+// flushSessions writes last_seen of sessions that were used, in batches. A child
+// keeps its root alive: whoever uses only the app is still the same signed-in
+// browser.
+func (rt *Runtime) flushSessions(ctx context.Context) error {
 	s := rt.current.Load()
 	if s == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 type txn struct {
 	store.Tx
 	s     *Service
-	dead  []store.Hash // sessions that ended or changed
+	dead  []store.Hash // sessions and access tokens that ended or changed
 	users []string     // users whose identity or rights changed
 }
 
@@ -92,6 +92,8 @@ const (
 	evPasskeyRemoved    = "user_passkey_removed"
 	evPasskeyRenamed    = "user_passkey_renamed"
 	evAdminGranted      = "admin_role_granted"
+	evTokenCreated      = "user_token_created"
+	evTokenRevoked      = "user_token_revoked"
 )
 
 // event is one audit line before it has an id and a time.

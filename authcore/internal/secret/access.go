@@ -13,9 +13,11 @@ const (
 	// leaked secrets.
 	AccessPrefix = "pwl_"
 
-	checkChars  = 6 // 62^6 > 2^32
-	secretEnd   = len(AccessPrefix) + tokenChars
-	accessChars = secretEnd + checkChars
+	// AccessChars is the length of each.
+	AccessChars = secretEnd + checkChars
+
+	checkChars = 6 // 62^6 > 2^32
+	secretEnd  = len(AccessPrefix) + tokenChars
 )
 
 // AccessToken is an access token: "pwl_", the 43 characters of a Token, and a
@@ -37,7 +39,7 @@ func NewAccess(r io.Reader) (AccessToken, error) {
 
 // ParseAccess accepts exactly the strings that NewAccess can return (SE-1).
 func ParseAccess(s string) (AccessToken, bool) {
-	if len(s) != accessChars || !strings.HasPrefix(s, AccessPrefix) {
+	if len(s) != AccessChars || !strings.HasPrefix(s, AccessPrefix) {
 		return "", false
 	}
 	if _, ok := Parse(s[len(AccessPrefix):secretEnd]); !ok {
