@@ -21,6 +21,11 @@ type Request struct {
 	Method  string     // as the client sent it
 	Client  netip.Addr // its address; the zero Addr where that is not known (FA-1)
 	Cookies []string   // raw Cookie headers
+
+	Authorization []string // raw Authorization headers
+	// OtherSite: a browser sends it for a page of another origin
+	// (Sec-Fetch-Site is cross-site or same-site). No access token is taken then.
+	OtherSite bool
 }
 
 // Verdict is the outcome of a decision. The zero value denies.
@@ -31,6 +36,7 @@ const (
 	Deny        Verdict = iota // 403: refused, or a host we do not guard
 	SignIn                     // nobody is signed in here
 	StepUp                     // signed in, but by too weak or too old a proof: Need says what is missing
+	BadToken                   // 401: an access token that opens nothing here
 	Allow                      // pass
 	Unavailable                // the store did not answer: 503 (FA-10)
 )
@@ -42,6 +48,8 @@ func (v Verdict) String() string {
 		return "sign in"
 	case StepUp:
 		return "step up"
+	case BadToken:
+		return "bad token"
 	case Allow:
 		return "allow"
 	case Unavailable:
@@ -64,6 +72,7 @@ const (
 	WhyDeny    Why = "deny"
 	WhyRequire Why = "require"
 	WhyReauth  Why = "reauth"
+	WhyToken   Why = "token" // the access token, or that none is taken here
 )
 
 // Decision is a verdict and the line of configuration that made it, as one
@@ -76,9 +85,12 @@ type Decision struct {
 	App      *App      // nil: the host is not configured
 	Identity *Identity // who is here, also on public paths; nil: nobody
 	Session  store.Hash
-	Need     Need           // StepUp: all that the request needs
-	Cookie   cookies.Status // Bad: clear it (CK-2)
-	Err      error          // the store did not answer: why it is Unavailable or, on a public path, nobody
+	Need     Need // StepUp: all that the request needs
+	Token    bool // an access token decided; no app may see its Authorization (HD-5)
+	// TokensHere says of a 401 that an access token would help.
+	TokensHere bool
+	Cookie     cookies.Status // Bad: clear it (CK-2)
+	Err        error          // the store did not answer: why it is Unavailable or, on a public path, nobody
 
 	proof proofOf // of Session
 }
@@ -103,6 +115,10 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 	if !within {
 		d.Verdict, d.Why, d.At = Deny, WhyNetwork, at
 	}
+	if raw, present := ourToken(r.Authorization); present {
+		s.checkToken(ctx, r, &d, &v, raw, touch)
+		return d
+	}
 	var value string
 	value, d.Cookie = cookies.Find(r.Cookies, s.SessionCookie(app.Origin))
 	if d.Cookie == cookies.One {
@@ -121,7 +137,50 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 	if within && v.public {
 		d.Verdict, d.Public, d.Why, d.At = Allow, true, WhyPublic, v.publicAt
 	}
+	if d.Verdict == SignIn {
+		d.TokensHere = s.takesTokens(&v)
+	}
 	return d
+}
+
+// takesTokens: a sidecar has none, since its app could make them for others.
+func (s *Service) takesTokens(v *view) bool { return !s.Sidecar() && v.takesTokens() }
+
+// checkToken decides about a request with an access token, which decides alone:
+// one that is not good is never passed over for a cookie.
+func (s *Service) checkToken(ctx context.Context, r *Request, d *Decision, v *view, raw string, touch bool) {
+	d.Token = true
+	if d.Why == WhyNetwork {
+		return
+	}
+	d.Verdict, d.Why, d.At, d.TokensHere = BadToken, WhyToken, "", s.takesTokens(v)
+	if r.OtherSite {
+		return // a page of another site had the browser send it
+	}
+	e, err := s.findToken(ctx, raw)
+	switch {
+	case err != nil:
+		d.Verdict, d.Err = Unavailable, err
+		return
+	case e == nil || e.app != d.App.Origin.Host: // FA-12
+		return
+	case !d.TokensHere:
+		d.Verdict, d.At = Deny, v.block()
+		return
+	}
+	d.Identity, d.Session, d.proof = e.identity, e.hash, proofOf{token: true, at: s.rt.now().Unix()}
+	switch {
+	case !e.admits(r.Path, r.Here, r.Method, r.Client):
+		d.Verdict = Deny
+		return
+	case v.public:
+		d.Verdict, d.Public, d.Why, d.At = Allow, true, WhyPublic, v.publicAt
+	default:
+		d.weighUser(v, e.identity)
+	}
+	if d.Verdict == Allow && touch {
+		s.useToken(e)
+	}
 }
 
 // judge decides about who is signed in.
@@ -142,6 +201,17 @@ func (s *Service) judge(ctx context.Context, d *Decision, v *view, e *sessioncac
 
 // weigh holds a user and their proof against the rules.
 func (d *Decision) weigh(v *view, id *Identity, bits uint8, age time.Duration) {
+	if d.weighUser(v, id); d.Verdict != Allow {
+		return
+	}
+	if at, why, ok := v.shows(bits, age); !ok {
+		d.Verdict, d.Why, d.At, d.Need = StepUp, why, at, v.need()
+	}
+}
+
+// weighUser holds a user against the rules.
+func (d *Decision) weighUser(v *view, id *Identity) {
+	d.Verdict, d.Need = Allow, Need{}
 	if id.Unnamed {
 		d.Verdict, d.Why, d.At = Deny, WhyName, ""
 		return
@@ -149,14 +219,7 @@ func (d *Decision) weigh(v *view, id *Identity, bits uint8, age time.Duration) {
 	var ok bool
 	if d.At, d.Why, ok = v.admits(id); !ok {
 		d.Verdict = Deny
-		return
 	}
-	at, why, ok := v.shows(bits, age)
-	if !ok {
-		d.Verdict, d.Why, d.At, d.Need = StepUp, why, at, v.need()
-		return
-	}
-	d.Verdict, d.Need = Allow, Need{}
 }
 
 // age is how long ago the session's user proved who they are.

@@ -74,6 +74,13 @@ func SameOrigin(h http.Header, o Origin) bool {
 	return len(origin) == 1 && origin[0] == o.String()
 }
 
+// FromOtherSite reports whether a browser sent a request for a page of another
+// origin.
+func FromOtherSite(h http.Header) bool {
+	site := first(h, "Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
 func first(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]

@@ -39,6 +39,7 @@ func (ss *streams) init() { ss.live = map[*stream]struct{}{} }
 // checked once more: ok false means that it must not start.
 func (s *Service) Watch(ctx context.Context, r Request, d *Decision, cut func()) (release func(), ok bool) {
 	r.Cookies = slices.Clone(r.Cookies) // the request's own may change under way
+	r.Authorization = slices.Clone(r.Authorization)
 	st := &stream{req: r, hash: d.Session, rt: s.rt, cut: cut}
 	if d.Identity != nil {
 		st.user = d.Identity.UserID

@@ -16,8 +16,12 @@ type watched struct {
 
 func (f *fixture) watch(host, path string, token Token) *watched {
 	f.t.Helper()
+	return f.watchRequest(Request{Host: host, Path: path, Here: path, Cookies: f.cookies(f.app(host).Origin, token)})
+}
+
+func (f *fixture) watchRequest(r Request) *watched {
+	f.t.Helper()
 	w := &watched{}
-	r := Request{Host: host, Path: path, Here: path, Cookies: f.cookies(f.app(host).Origin, token)}
 	d := f.s.Check(f.ctx(), &r)
 	release, ok := f.s.Watch(f.ctx(), r, &d, func() { w.cut.Add(1) })
 	if !ok {

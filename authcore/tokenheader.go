@@ -29,6 +29,13 @@ func ourToken(authorization []string) (raw string, present bool) {
 	return raw, present
 }
 
+// HoldsToken reports whether values of Authorization hold an access token, and
+// so must not reach an app (HD-5).
+func HoldsToken(authorization []string) bool {
+	_, present := ourToken(authorization)
+	return present
+}
+
 func tokenIn(value string) (raw string, ours bool) {
 	value = strings.Trim(value, " \t")
 	scheme, credentials := value, ""

@@ -28,6 +28,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if s == nil { // FA-10: a guard that cannot decide lets nobody through
 		g.strip(r) // HD-1, HD-5: the site's error routes may lead to an upstream
 		dropCookies(r, authcore.CookieNames())
+		if authcore.HoldsToken(r.Header["Authorization"]) {
+			delete(r.Header, "Authorization")
+		}
 		return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)
 	}
 	original := originalURL(r)
@@ -41,9 +44,12 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	p := passing{
 		ResponseWriter: w, serving: s,
-		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Method: r.Method, Cookies: r.Header["Cookie"]},
+		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Method: r.Method, Cookies: r.Header["Cookie"], Authorization: r.Header["Authorization"]},
 	}
-	if g.policy.AsksForClient() {
+	if len(p.asked.Authorization) > 0 {
+		p.asked.OtherSite = authcore.FromOtherSite(r.Header)
+	}
+	if len(p.asked.Authorization) > 0 || g.policy.AsksForClient() {
 		p.asked.Client = clientIP(r)
 	}
 	if p.asked.Here = p.asked.Path; r.URL.Path != original.Path || r.URL.RawPath != original.RawPath {
@@ -61,6 +67,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	p.names = s.cookiesOf(p.decision.App)
 	g.strip(r)
 	dropCookies(r, p.names)
+	if p.decision.Token {
+		delete(r.Header, "Authorization")
+	}
 	if tunnels(r) {
 		return caddyhttp.Error(http.StatusMethodNotAllowed, errTunnel)
 	}
