@@ -88,6 +88,9 @@ func (a *adminServer) routes() http.Handler {
 		"DELETE /users/{who}/sessions": signOutUser,
 		"GET /sessions":                listSessions,
 		"DELETE /sessions/{id}":        revokeSession,
+		"GET /users/{who}/tokens":      tokensOf,
+		"POST /tokens":                 createToken,
+		"DELETE /tokens/{id}":          revokeToken,
 		"POST /invites":                a.invite,
 		"POST /explain":                explain,
 	} {

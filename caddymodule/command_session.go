@@ -56,7 +56,7 @@ func sessionRevokeCommand(at *target) *cobra.Command {
 	var who string
 	cmd := &cobra.Command{
 		Use: "revoke ID... | --user WHO", Short: "End sessions at once", Args: cobra.ArbitraryArgs,
-		Long: "Ends sessions by their ids, as session list shows them, or everything that a user is signed in with. " + whoHelp,
+		Long: "Ends sessions by their ids, as session list shows them, or everything that a user is signed in with and all their access tokens. " + whoHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (who == "") == (len(args) == 0) {
 				return usageError(cmd, "name sessions, or a user with --user")
@@ -75,7 +75,7 @@ func sessionRevokeCommand(at *target) *cobra.Command {
 			return done(cmd, "Ended: %s", strings.Join(args, " "))
 		},
 	}
-	cmd.Flags().StringVar(&who, "user", "", "end everything that this user is signed in with")
+	cmd.Flags().StringVar(&who, "user", "", "end everything that this user is signed in with, and their access tokens")
 	return cmd
 }
 

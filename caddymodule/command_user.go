@@ -19,7 +19,7 @@ const (
 func userCommand(at *target) *cobra.Command {
 	return group("user", "Manage users",
 		userListCommand(at), userAddCommand(at), userShowCommand(at),
-		userChangeCommand(at, "disable", "Shut a user out and end all their sessions at once", "disabled"),
+		userChangeCommand(at, "disable", "Shut a user out and end all their sessions and tokens at once", "disabled"),
 		userChangeCommand(at, "enable", "Let a disabled user sign in again", "enabled"),
 		userDeleteCommand(at), userNameCommand(at), userGroupsCommand(at))
 }
@@ -128,7 +128,7 @@ func userChangeCommand(at *target, verb, short, past string) *cobra.Command {
 func userDeleteCommand(at *target) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete WHO", Short: "Delete a user for good", Args: arguments(who),
-		Long: "Deletes a user with all passkeys and sessions. The user name is never given again. " + whoHelp,
+		Long: "Deletes a user with all passkeys, sessions and access tokens. The user name is never given again. " + whoHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.do(cmd.Context(), http.MethodDelete, []string{"users", args[0]}, nil, nil); err != nil {
 				return err

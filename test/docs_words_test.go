@@ -176,7 +176,7 @@ func TestDocs_EveryCommand(t *testing.T) {
 	}
 	known := []string{"invite", "health"}
 	below := regexp.MustCompile(`(?m)^  ([a-z]+)  +[A-Z]`)
-	for _, group := range []string{"user", "session"} {
+	for _, group := range []string{"user", "session", "token"} {
 		_, list, _ := strings.Cut(help(group), "Available Commands:\n")
 		for _, m := range below.FindAllStringSubmatch(list, -1) {
 			known = append(known, group+" "+m[1])
