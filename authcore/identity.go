@@ -80,21 +80,22 @@ func (p *Policy) SetHeaders(h http.Header, id *Identity, assertion string) {
 // empty where there is no value, so that each proxy overwrites what a client
 // sent under the name (HD-2). id nil is nobody.
 func (p *Policy) AnswerHeaders(h http.Header, id *Identity, assertion string) {
-	for _, name := range defaultHeaderNames {
-		h[name] = []string{""} // also those that this app has renamed
+	// One array per answer, as in SetHeaders. The second half stays empty: those
+	// names that this app has renamed or dropped.
+	vals := new([2 * numHeaders]string)
+	if id != nil {
+		copy(vals[:], id.values[:])
+		vals[numHeaders-1] = assertion
+	}
+	if p.renamed {
+		for i, name := range defaultHeaderNames {
+			h[name] = vals[numHeaders+i : numHeaders+i+1 : numHeaders+i+1]
+		}
 	}
 	for i, name := range p.names() {
-		if name == "" {
-			continue
+		if name != "" {
+			h[name] = vals[i : i+1 : i+1]
 		}
-		value := ""
-		if id != nil {
-			value = id.values[i]
-		}
-		if id != nil && i == numHeaders-1 {
-			value = assertion
-		}
-		h[name] = []string{value}
 	}
 }
 

@@ -40,6 +40,42 @@ func TestHeaders_RequestsShareNoMemory_FA14(t *testing.T) {
 	}
 }
 
+// A proxy overwrites what a client sent only by a header that is in the answer.
+func TestAnswerHeaders_EveryNameIsThereAndEmptyForNothing_HD2(t *testing.T) {
+	p, err := CompilePolicy(PolicySpec{Headers: map[string]string{"user": "X-WebAuth-User", "groups": ""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{
+		"Remote-User": "", "Remote-Groups": "", "Remote-Name": "", // renamed, dropped, without a value
+		"X-Webauth-User": "ally", "Remote-Sub": "id1", "Remote-Email": alice, "Remote-Jwt": "signed",
+	}
+	for _, id := range []*Identity{nil, identityOf(store.User{ID: "id1", Name: "ally", Email: alice, Groups: []string{"staff"}})} {
+		h := http.Header{"Remote-User": {"left over"}}
+		p.AnswerHeaders(h, id, "signed")
+		for name, want := range all {
+			if id == nil {
+				want = ""
+			}
+			if got := h[name]; len(got) != 1 || got[0] != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		if len(h) != len(all) {
+			t.Errorf("the answer has %v", h)
+		}
+		for name := range h { // FA-14
+			h[name][0] = "edited"
+			h[name] = append(h[name], "x")
+		}
+		for name := range h {
+			if h[name][0] != "edited" {
+				t.Errorf("%s shares memory with another header", name)
+			}
+		}
+	}
+}
+
 func TestHeaders_EverySpellingIsStripped_HD1(t *testing.T) {
 	p, err := CompilePolicy(PolicySpec{Headers: map[string]string{"user": "X-WebAuth-User", "sub": "Uid", "email": ""}})
 	if err != nil {
