@@ -28,7 +28,7 @@ type arrow struct {
 var testOnly = []string{"/store/storetest", "/store/bolt/bolttest", "/test/...", "/bench/..."}
 
 // arrows is the diagram of docs/architecture.md as a table:
-// cmd → caddymodule → portal, outbox → authcore → store, nothing backwards,
+// cmd → caddymodule → portal, forwardauth, outbox → authcore → store, nothing backwards,
 // siblings never. Tests of a package may reach further; the shipped code may not.
 var arrows = []arrow{
 	{from: "/...", never: append([]string{"testing"}, testOnly...), reason: "the conformance suite and the harness carry faults and test servers; only tests may link them"},
@@ -39,15 +39,18 @@ var arrows = []arrow{
 
 	{from: "/caddymodule", never: []string{"/store/storetest", "html/template", "go.etcd.io/bbolt", "github.com/go-webauthn/..."}, direct: true, reason: "the module translates between Caddy and the core; pages, buckets and ceremonies live below it"},
 
-	{from: "/authcore", never: []string{"/caddymodule/...", "/authcore/portal/...", "/authcore/outbox/..."}, reason: "the core does not know who asks or who delivers"},
+	{from: "/authcore", never: []string{"/caddymodule/...", "/authcore/portal/...", "/authcore/forwardauth/...", "/authcore/outbox/..."}, reason: "the core does not know who asks or who delivers"},
 	{from: "/authcore", never: []string{"github.com/caddyserver/..."}, reason: "sign-in outlives any one host program, and is tested without starting it"},
 	{from: "/authcore", never: []string{"/store/bolt", "/store/postgres", "go.etcd.io/bbolt", "github.com/jackc/..."}, reason: "the core speaks to the Store interface, so every backend gives the same answers"},
 	{from: "/authcore", never: []string{"html/template", "text/template"}, direct: true, reason: "what people read is the portal's and the outbox's"},
 
 	{from: "/authcore/portal", never: []string{"/store/...", "/authcore/outbox/...", "/caddymodule/..."}, direct: true, reason: "a handler parses, asks the core and answers; it counts and stores nothing"},
-	{from: "/authcore/portal", never: []string{"github.com/caddyserver/...", "go.etcd.io/bbolt", "/authcore/outbox/...", "/caddymodule/..."}, reason: "pages are plain HTTP handlers, testable without Caddy; siblings meet in the core only"},
+	{from: "/authcore/portal", never: []string{"github.com/caddyserver/...", "go.etcd.io/bbolt", "/authcore/outbox/...", "/authcore/forwardauth/...", "/caddymodule/..."}, reason: "pages are plain HTTP handlers, testable without Caddy; siblings meet in the core only"},
 
-	{from: "/authcore/outbox", never: []string{"github.com/caddyserver/...", "go.etcd.io/bbolt", "/authcore/portal/...", "/caddymodule/..."}, reason: "delivery never runs inside a request; siblings meet in the core only"},
+	{from: "/authcore/forwardauth", never: []string{"/store/...", "html/template"}, direct: true, reason: "a vocabulary is turned into one question to the core; the answer that people read is the portal's"},
+	{from: "/authcore/forwardauth", never: []string{"github.com/caddyserver/...", "go.etcd.io/bbolt", "/authcore/portal/...", "/authcore/outbox/...", "/caddymodule/..."}, reason: "each vocabulary is tested raw, without Caddy; siblings meet in the core only"},
+
+	{from: "/authcore/outbox", never: []string{"github.com/caddyserver/...", "go.etcd.io/bbolt", "/authcore/portal/...", "/authcore/forwardauth/...", "/caddymodule/..."}, reason: "delivery never runs inside a request; siblings meet in the core only"},
 
 	{from: "/authcore/internal/...", never: []string{"/..."}, reason: "a leaf is one idea that can be read, fuzzed and trusted alone"},
 	{from: "/authcore/ratelimit", never: []string{"/store/...", "/caddymodule/...", "github.com/caddyserver/..."}, reason: "request counters live in memory and know no request"},
