@@ -18,10 +18,10 @@ const (
 )
 
 // Negotiate classifies a request by what its client sent: Sec-Fetch-*, then
-// WebSocket, X-Requested-With, Accept and content type. User-Agent takes no
+// WebSocket, X-Requested-With, service worker, content type and Accept. User-Agent takes no
 // part.
 func Negotiate(method string, h http.Header) ClientKind {
-	if first(h, "Sec-Purpose") != "" || first(h, "Purpose") == "prefetch" {
+	if guesses(h) {
 		return Prefetch
 	}
 	if !navigates(h) {
@@ -39,12 +39,26 @@ func Negotiate(method string, h http.Header) ClientKind {
 	return Program
 }
 
+// guesses reports whether the browser fetches what its person may want next, in
+// the words of today and of older ones.
+func guesses(h http.Header) bool {
+	if first(h, "Sec-Purpose") != "" || first(h, "X-Moz") == "prefetch" {
+		return true
+	}
+	for _, name := range []string{"Purpose", "X-Purpose"} {
+		if v := first(h, name); v == "prefetch" || v == "preview" {
+			return true
+		}
+	}
+	return false
+}
+
 func navigates(h http.Header) bool {
 	mode, dest := first(h, "Sec-Fetch-Mode"), first(h, "Sec-Fetch-Dest")
 	if mode != "" || dest != "" {
 		return mode == "navigate" && (dest == "document" || dest == "")
 	}
-	if first(h, "Sec-Websocket-Key") != "" || first(h, "X-Requested-With") != "" ||
+	if first(h, "Sec-Websocket-Key") != "" || first(h, "X-Requested-With") != "" || first(h, "Service-Worker") != "" ||
 		strings.HasPrefix(lowerASCII(first(h, "Content-Type")), "application/grpc") {
 		return false
 	}
@@ -56,7 +70,7 @@ func navigates(h http.Header) bool {
 // else may: begin a sign-in, hand over, redeem a ticket (DESIGN §4.2). HEAD
 // never acts.
 func MayAct(method string, h http.Header) bool {
-	if method != http.MethodGet || first(h, "Sec-Purpose") != "" || first(h, "Purpose") == "prefetch" {
+	if method != http.MethodGet || guesses(h) {
 		return false
 	}
 	mode, dest, site := first(h, "Sec-Fetch-Mode"), first(h, "Sec-Fetch-Dest"), first(h, "Sec-Fetch-Site")

@@ -38,6 +38,9 @@ func TestNegotiate_OnlyPageLoadsAreRedirected_FA8(t *testing.T) {
 		"image":                     {"GET", headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"), Program},
 		"service worker":            {"GET", headers("Sec-Fetch-Mode", "same-origin", "Sec-Fetch-Dest", "serviceworker"), Program},
 		"manifest":                  {"GET", headers("Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "manifest"), Program},
+		"service worker of old":     {"GET", headers("Service-Worker", "script", "Accept", "text/html"), Program},
+		"CORS preflight":            {"OPTIONS", headers("Access-Control-Request-Method", "PUT", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "text/html"), Program},
+		"preflight of old":          {"OPTIONS", headers("Access-Control-Request-Method", "PUT", "Accept", "text/html"), Program},
 		"websocket":                 {"GET", headers("Sec-Websocket-Key", "x", "Accept", "text/html"), Program},
 		"XHR of old":                {"GET", headers("X-Requested-With", "XMLHttpRequest", "Accept", "text/html"), Program},
 		"event stream":              {"GET", headers("Accept", "text/event-stream"), Program},
@@ -52,6 +55,8 @@ func TestNegotiate_OnlyPageLoadsAreRedirected_FA8(t *testing.T) {
 		"prefetch":                  {"GET", headers(append([]string{"Sec-Purpose", "prefetch"}, page...)...), Prefetch},
 		"prerender":                 {"GET", headers(append([]string{"Sec-Purpose", "prefetch;prerender"}, page...)...), Prefetch},
 		"prefetch of an older kind": {"GET", headers(append([]string{"Purpose", "prefetch"}, page...)...), Prefetch},
+		"prefetch of old Firefox":   {"GET", headers(append([]string{"X-Moz", "prefetch"}, page...)...), Prefetch},
+		"preview of Safari":         {"GET", headers(append([]string{"X-Purpose", "preview"}, page...)...), Prefetch},
 	} {
 		if got := Negotiate(c.method, c.h); got != c.want {
 			t.Errorf("%s is kind %d, want %d", name, got, c.want)
@@ -76,6 +81,7 @@ func TestMayAct_OnlyOnAPageLoad(t *testing.T) {
 		"site alone":      {"GET", headers("Sec-Fetch-Site", "cross-site"), false},
 		"prefetch":        {"GET", headers(append([]string{"Sec-Purpose", "prefetch"}, page...)...), false},
 		"older prefetch":  {"GET", headers("Purpose", "prefetch"), false},
+		"preview":         {"GET", headers("X-Purpose", "preview", "Accept", "text/html"), false},
 		"unknown purpose": {"GET", headers(append([]string{"Sec-Purpose", "x"}, page...)...), false},
 	} {
 		if got := MayAct(c.method, c.h); got != c.want {
