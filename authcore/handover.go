@@ -36,7 +36,8 @@ type Return struct {
 	Path   string    `json:"p"`
 	Nonce  [32]byte  `json:"n"` // hash of the app host's flow cookie
 	Tries  int       `json:"k,omitempty"`
-	Need   Need      `json:"d,omitzero"` // what the app asked for beside what its policy asks for Path
+	Need   Need      `json:"d,omitzero"`  // what the app asked for beside what its policy asks for Path
+	Cause  string    `json:"c,omitempty"` // what may be wrong, should the sign-in come back again and again
 	At     time.Time `json:"t"`
 }
 
@@ -68,8 +69,8 @@ func SafePath(raw string) string {
 	return p
 }
 
-// SealReturn seals where to come back to, the Path, Tries and Need of r; nonce
-// is the app host's flow cookie.
+// SealReturn seals where to come back to, the Path, Tries, Need and Cause of r;
+// nonce is the app host's flow cookie.
 func (s *Service) SealReturn(app *App, r Return, nonce Token) (string, error) {
 	r.Origin, r.Path, r.Nonce, r.At = app.Origin.String(), SafePath(r.Path), sha256.Sum256([]byte(nonce.Reveal())), s.now()
 	plain, err := json.Marshal(r)
@@ -163,6 +164,7 @@ type Handed struct {
 	Token Token  // the app session
 	Path  string // where to go on this host
 	Tries int    // when refused: how often this browser has tried
+	Late  bool   // when refused: the ticket was too old
 }
 
 // RedeemTicket takes the ticket first: one presentation burns it, whoever
@@ -187,8 +189,8 @@ func (s *Service) RedeemTicket(ctx context.Context, app *App, raw string, nonce 
 	if t.Host != app.Origin.Host {
 		return out, refuse(HandoverFailed)
 	}
-	out.Path = t.Path
-	if nonce == "" || sha256.Sum256([]byte(nonce.Reveal())) != t.Nonce || s.now().Sub(t.IssuedAt) > ticketTTL {
+	out.Path, out.Late = t.Path, s.now().Sub(t.IssuedAt) > ticketTTL
+	if nonce == "" || sha256.Sum256([]byte(nonce.Reveal())) != t.Nonce || out.Late {
 		return out, refuse(HandoverFailed)
 	}
 	var refusal *Refusal

@@ -33,7 +33,7 @@ func (f *fixture) decide(token Token, path string) Decision {
 // stepUp confirms a browser's session with a passkey.
 func (f *fixture) stepUp(b *Browser, k *key) {
 	f.t.Helper()
-	c, err := f.s.BeginStepUp(f.ctx(), *b)
+	c, err := f.s.BeginStepUp(f.ctx(), *b, false)
 	f.must(err)
 	token, err := f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), *b)
 	f.must(err)

@@ -81,6 +81,10 @@ func (s *Service) loadWAUser(tx store.Tx, u *store.User) (*waUser, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newWAUser(u, keys)
+}
+
+func newWAUser(u *store.User, keys []*store.Passkey) (*waUser, error) {
 	w := &waUser{u: u}
 	for _, k := range keys {
 		var c webauthn.Credential
@@ -178,14 +182,19 @@ func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b B
 	return out, nil
 }
 
-// BeginStepUp asks the session's own user to confirm with a passkey.
-func (s *Service) BeginStepUp(ctx context.Context, b Browser) (*Ceremony, error) {
+// BeginStepUp asks the session's own user to confirm with a passkey. One that an
+// app requires must count already (DESIGN §6); others are not asked for then.
+func (s *Service) BeginStepUp(ctx context.Context, b Browser, required bool) (*Ceremony, error) {
 	if err := b.signedIn(); err != nil {
 		return nil, err
 	}
 	var w *waUser
-	err := s.rt.store.View(ctx, func(tx store.Tx) (err error) {
-		w, err = s.loadWAUser(tx, b.Session.User)
+	err := s.rt.store.View(ctx, func(tx store.Tx) error {
+		keys, err := s.usablePasskeys(tx, b.Session.User.ID)
+		if err != nil {
+			return err
+		}
+		w, err = newWAUser(b.Session.User, s.counted(keys, required))
 		return err
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ func TestPasskey_CeremonyRecordKeepsTheWholeSessionData_WA3(t *testing.T) {
 	b := f.keySignIn(f.givePasskey(alice))
 	for purpose, begin := range map[string]func() (*Ceremony, error){
 		purposeLogin:    func() (*Ceremony, error) { return f.s.BeginPasskey(f.ctx(), b) },
-		purposeStepUp:   func() (*Ceremony, error) { return f.s.BeginStepUp(f.ctx(), b) },
+		purposeStepUp:   func() (*Ceremony, error) { return f.s.BeginStepUp(f.ctx(), b, false) },
 		purposeRegister: func() (*Ceremony, error) { return f.s.BeginAddPasskey(f.ctx(), b) },
 	} {
 		c, err := begin()
@@ -237,7 +237,7 @@ func TestPasskey_ChallengeIsGoodForItsPurposeAndBrowserOnly_WA1(t *testing.T) {
 	f.must(err)
 	_, err = f.s.FinishStepUp(f.ctx(), login.ID.Reveal(), f.assert(k, login), b)
 	f.refused(err, FlowExpired)
-	step, err := f.s.BeginStepUp(f.ctx(), b)
+	step, err := f.s.BeginStepUp(f.ctx(), b, false)
 	f.must(err)
 	_, err = f.s.FinishPasskey(f.ctx(), step.ID.Reveal(), f.assert(k, step), b)
 	f.refused(err, FlowExpired)
@@ -336,7 +336,7 @@ func TestPasskey_OffRefusesEveryStep_SE6(t *testing.T) {
 	b := f.keySignIn(k)
 	login, err := f.s.BeginPasskey(f.ctx(), b)
 	f.must(err)
-	step, err := f.s.BeginStepUp(f.ctx(), b)
+	step, err := f.s.BeginStepUp(f.ctx(), b, false)
 	f.must(err)
 	add, err := f.s.BeginAddPasskey(f.ctx(), b)
 	f.must(err)
@@ -347,7 +347,7 @@ func TestPasskey_OffRefusesEveryStep_SE6(t *testing.T) {
 			_, err := f.s.FinishPasskey(f.ctx(), login.ID.Reveal(), f.assert(k, login), b)
 			return err
 		},
-		"begin step-up": func() error { _, err := f.s.BeginStepUp(f.ctx(), b); return err },
+		"begin step-up": func() error { _, err := f.s.BeginStepUp(f.ctx(), b, false); return err },
 		"step-up":       func() error { _, err := f.s.FinishStepUp(f.ctx(), step.ID.Reveal(), f.assert(k, step), b); return err },
 		"begin add":     func() error { _, err := f.s.BeginAddPasskey(f.ctx(), b); return err },
 		"add": func() error {

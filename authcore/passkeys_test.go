@@ -33,7 +33,7 @@ func TestMayManage_EmailManagesNothingWhereAPasskeyExists_SE8(t *testing.T) {
 	}
 
 	// The passkey does, and gives the session a new token (SE-2).
-	c, err := f.s.BeginStepUp(f.ctx(), byMail)
+	c, err := f.s.BeginStepUp(f.ctx(), byMail, false)
 	f.must(err)
 	token, err := f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), byMail)
 	f.must(err)
@@ -103,7 +103,7 @@ func TestStepUp_OfASessionThatEndedMeanwhileIsRefused(t *testing.T) {
 	f.addUser(alice)
 	k := f.givePasskey(alice)
 	b := f.keySignIn(k)
-	c, err := f.s.BeginStepUp(f.ctx(), b)
+	c, err := f.s.BeginStepUp(f.ctx(), b, false)
 	f.must(err)
 	f.must(f.s.SignOut(f.ctx(), Browser{Session: b.Session}))
 	_, err = f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), b)
@@ -127,7 +127,7 @@ func TestStepUp_CredentialOfAnotherUserIsRefused_SE8(t *testing.T) {
 	f.addUser(bob)
 	ka, kb := f.givePasskey(alice), f.givePasskey(bob)
 	b := f.keySignIn(ka)
-	c, err := f.s.BeginStepUp(f.ctx(), b)
+	c, err := f.s.BeginStepUp(f.ctx(), b, false)
 	f.must(err)
 	if ids := requestOptions(t, c).AllowedCredentials; len(ids) != 1 || string(ids[0].CredentialID) != string(ka.cred.ID) {
 		t.Errorf("the step-up lists %v", ids)
@@ -136,7 +136,7 @@ func TestStepUp_CredentialOfAnotherUserIsRefused_SE8(t *testing.T) {
 	f.refused(err, PasskeyRefused)
 
 	// Nor does a ceremony of one session step up another of the same user.
-	c, err = f.s.BeginStepUp(f.ctx(), b)
+	c, err = f.s.BeginStepUp(f.ctx(), b, false)
 	f.must(err)
 	second := f.keySignIn(ka)
 	second.Flow = b.Flow
@@ -148,7 +148,7 @@ func TestStepUp_NobodySignedInIsRefused(t *testing.T) {
 	f := newFixture(t)
 	b := f.newBrowser()
 	for name, do := range map[string]func() error{
-		"begin step-up": func() error { _, err := f.s.BeginStepUp(f.ctx(), b); return err },
+		"begin step-up": func() error { _, err := f.s.BeginStepUp(f.ctx(), b, false); return err },
 		"step-up":       func() error { _, err := f.s.FinishStepUp(f.ctx(), "x", nil, b); return err },
 		"begin add":     func() error { _, err := f.s.BeginAddPasskey(f.ctx(), b); return err },
 		"add":           func() error { _, err := f.s.FinishAddPasskey(f.ctx(), "x", nil, "", b); return err },

@@ -140,7 +140,7 @@ func TestSession_SignOutFindsASessionThatWasRotatedMeanwhile(t *testing.T) {
 	f.addUser(alice)
 	k := f.givePasskey(alice)
 	b := f.keySignIn(k)
-	c, err := f.s.BeginStepUp(f.ctx(), b)
+	c, err := f.s.BeginStepUp(f.ctx(), b, false)
 	f.must(err)
 	token, err := f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), b)
 	f.must(err)

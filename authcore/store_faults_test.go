@@ -21,7 +21,7 @@ func story(t *testing.T, f *fixture) {
 		t.Error("the app session does not work")
 	}
 	b2 := f.keySignIn(k)
-	c, err := f.s.BeginStepUp(f.ctx(), b2)
+	c, err := f.s.BeginStepUp(f.ctx(), b2, false)
 	f.must(err)
 	token, err := f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), b2)
 	f.must(err)
@@ -115,7 +115,7 @@ func TestFlows_StoreThatFailsLetsNobodyIn(t *testing.T) {
 		cer, err := f.s.BeginPasskey(f.ctx(), mailed)
 		f.must(err)
 		assertion := f.assert(k, cer)
-		step, err := f.s.BeginStepUp(f.ctx(), b)
+		step, err := f.s.BeginStepUp(f.ctx(), b, false)
 		f.must(err)
 		stepBody := f.assert(k, step)
 		nonce, _ := f.s.NewToken()

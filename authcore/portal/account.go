@@ -29,7 +29,7 @@ func notice(done string) string {
 }
 
 func (h *Handler) getAccount(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	p, err := h.begin(w, b, "Your account", trip{})
+	p, err := h.begin(w, b, "Your account", h.trip(one(r.URL.Query(), "to"))) // an app asks for a passkey
 	if err != nil {
 		return err
 	}

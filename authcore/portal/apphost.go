@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -17,106 +18,6 @@ func (h *Handler) routeApp() {
 	h.handle(h.app, "POST /logout", h.appLogout)
 	h.handle(h.app, "GET /me", h.appMe)
 	h.handle(h.app, "GET /denied", h.appDenied)
-}
-
-// Refuse answers a request that the guard did not let in.
-func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
-	hurry(w, r)
-	secure := d.App != nil && d.App.Origin.Scheme == "https"
-	dataHeaders(w.Header(), secure)
-	if d.Cookie == authcore.BadCookie && d.App != nil {
-		http.SetCookie(w, h.svc.ClearCookie(d.App.Origin, h.svc.SessionCookie(d.App.Origin)))
-	}
-	switch {
-	case d.Verdict == authcore.Unavailable:
-		h.Log.Error("deciding about a request", "error", d.Err, "request_id", requestID(r))
-		w.Header().Set("Retry-After", "10")
-		h.appFail(w, r, d, http.StatusServiceUnavailable, failure{
-			"Sign-in is not available", "We could not check your session just now.",
-			"Try again in a minute.", "UNAVAILABLE",
-			action{},
-		})
-	case d.App == nil:
-		h.unconfigured(w, r)
-	case d.Verdict == authcore.SignIn, d.Verdict == authcore.StepUp:
-		h.signInFirst(w, r, d)
-	default:
-		h.denied(w, r, d)
-	}
-}
-
-// signInFirst sends a page load to sign-in, or to a stronger one, and everything
-// else a 401 that its client can use (FA-8).
-func (h *Handler) signInFirst(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
-	start := authcore.StartURL(d.App, r.URL.RequestURI(), 0, d.Need)
-	home := authcore.StartURL(d.App, "/", 0, d.Need) // not where this request goes: it cannot be sent again
-	switch authcore.Negotiate(r.Method, r.Header) {
-	case authcore.Navigation:
-		redirect(w, http.StatusFound, start)
-	case authcore.PostOther:
-		// Not replayed: the form's page is on another site.
-		redirect(w, http.StatusSeeOther, home)
-	case authcore.PostSame:
-		h.appFail(w, r, d, http.StatusUnauthorized, failure{
-			"Your session has ended", "What you sent was not delivered, and this page still holds it.",
-			"Sign in in a new tab, come back here and reload; your browser will offer to send it again.", "UNAUTHENTICATED",
-			action{Label: "Sign in in a new tab", URL: home, NewTab: true},
-		})
-	case authcore.Prefetch:
-		w.WriteHeader(http.StatusServiceUnavailable)
-	case authcore.Program:
-		p := problem{
-			Title: "Sign in first", Detail: "Nobody is signed in. Open login_url in a browser.", Code: string(authcore.Unauthenticated), LoginURL: home,
-		}
-		if d.Verdict == authcore.StepUp {
-			p.Title, p.Detail, p.Code = "Sign in again", "This needs a stronger or fresher sign-in. Open login_url in a browser.", string(authcore.StepUpRequired)
-			p.Methods = d.Need.Methods()
-		}
-		h.writeProblem(w, r, http.StatusUnauthorized, p)
-	}
-}
-
-// appFail writes a failure on an app host, where no assets are served.
-func (h *Handler) appFail(w http.ResponseWriter, r *http.Request, d *authcore.Decision, status int, f failure) {
-	if k := authcore.Negotiate(r.Method, r.Header); k == authcore.Program || k == authcore.Prefetch {
-		h.writeProblem(w, r, status, problem{Title: f.title, Detail: f.what + " " + f.next, Code: f.code})
-		return
-	}
-	h.render(w, r, status, errorPage{Page: h.appPage(d.App, d.Identity, f.title), What: f.what, Next: f.next, Action: f.action, RequestID: requestID(r)})
-}
-
-func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
-	if wantsProblem(r) {
-		h.problem(w, r, http.StatusForbidden, string(authcore.Forbidden), "You are signed in, but this app is not open to you.")
-		return
-	}
-	h.render(w, r, http.StatusForbidden, deniedPage{
-		Page: h.appPage(d.App, d.Identity, "Not open to you"), Rule: d.At, Unnamed: d.Identity != nil && d.Identity.Unnamed, RequestID: requestID(r),
-	})
-}
-
-func (h *Handler) unconfigured(w http.ResponseWriter, r *http.Request) {
-	if wantsProblem(r) {
-		h.problem(w, r, http.StatusForbidden, "HOST_NOT_CONFIGURED", "This host is not configured.")
-		return
-	}
-	p := unconfiguredPage{Page: h.appPage(nil, nil, "Not configured"), RequestID: requestID(r)}
-	h.render(w, r, http.StatusForbidden, p)
-}
-
-// appPage starts a page that is shown on an app host.
-func (h *Handler) appPage(app *authcore.App, id *authcore.Identity, title string) Page {
-	p := h.pages.page(authcore.ReservedPrefix, title)
-	if !h.svc.Sidecar() {
-		p.Standalone, p.Portal = true, h.svc.Portal().String()
-	}
-	if app != nil {
-		p.App, p.Secure = app.Origin.String(), app.Origin.Scheme == "https"
-	}
-	if id != nil {
-		p.SignedInAs = id.Email
-	}
-	return p
 }
 
 // appOf finds the app whose host this is; the guard let the request through to
@@ -149,20 +50,14 @@ func (h *Handler) appStart(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := r.URL.Query()
 	tries, _ := strconv.Atoi(q.Get("n"))
+	why := cause(q.Get("why"))
 	if tries >= 3 {
-		h.bounced(w, r, app, SafeRetry(q.Get("rd")))
+		h.bounced(w, r, app, q.Get("rd"), why)
 		return nil
 	}
-	// One nonce per browser and host, reused while it is there, so that two
-	// tabs work.
-	nonce, ok := authcore.FindCookie(r.Header["Cookie"], h.svc.FlowCookie(app.Origin))
-	if !ok {
-		if nonce, err = h.svc.NewToken(); err != nil {
-			return err
-		}
-		http.SetCookie(w, h.svc.Cookie(app.Origin, h.svc.FlowCookie(app.Origin), nonce, 0))
-	}
-	sealed, err := h.svc.SealReturn(app, authcore.Return{Path: q.Get("rd"), Tries: max(0, tries), Need: authcore.ParseNeed(q)}, nonce)
+	sealed, err := h.sealReturn(w, r, app, authcore.Return{
+		Path: q.Get("rd"), Tries: max(0, tries), Need: authcore.ParseNeed(q), Cause: string(why),
+	})
 	if err != nil {
 		return err
 	}
@@ -170,18 +65,18 @@ func (h *Handler) appStart(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// SafeRetry is the local path that starts a sign-in afresh.
-func SafeRetry(rd string) string {
-	return authcore.ReservedPrefix + "/start?rd=" + url.QueryEscape(authcore.SafePath(rd))
-}
-
-// bounced stops a sign-in that came back three times and says why.
-func (h *Handler) bounced(w http.ResponseWriter, r *http.Request, app *authcore.App, retry string) {
-	page := bouncesPage{Page: h.appPage(app, nil, "Sign-in goes in circles"), Expected: app.Origin.String(), Retry: retry, RequestID: requestID(r)}
-	if _, ok := authcore.FindCookie(r.Header["Cookie"], h.svc.FlowCookie(app.Origin)); !ok {
-		page.Cause = bounceCookie
+// sealReturn seals the way back, bound to this browser by a nonce: one per
+// browser and host, reused while it is there, so that two tabs work.
+func (h *Handler) sealReturn(w http.ResponseWriter, r *http.Request, app *authcore.App, ret authcore.Return) (string, error) {
+	nonce, ok := authcore.FindCookie(r.Header["Cookie"], h.svc.FlowCookie(app.Origin))
+	if !ok {
+		var err error
+		if nonce, err = h.svc.NewToken(); err != nil {
+			return "", err
+		}
+		http.SetCookie(w, h.svc.Cookie(app.Origin, h.svc.FlowCookie(app.Origin), nonce, 0))
 	}
-	h.render(w, r, http.StatusBadRequest, page)
+	return h.svc.SealReturn(app, ret, nonce)
 }
 
 // appCallback redeems the ticket and makes the app session.
@@ -210,17 +105,24 @@ func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, http.StatusSeeOther, app.Origin.String()+authcore.ReservedPrefix+"/denied")
 		return nil
 	}
-	if d, err := h.whoIsHere(r); err == nil && d.Identity != nil { // a late ticket, and this browser is in already
+	if d, err := h.whoIsHere(r, "/"); err == nil && d.Identity != nil { // a late ticket, and this browser is in already
 		redirect(w, http.StatusSeeOther, app.Origin.String()+"/")
 		return nil
 	}
-	redirect(w, http.StatusSeeOther, authcore.StartURL(app, got.Path, got.Tries+1, authcore.Need{}))
+	var why bounceCause
+	if got.Late {
+		why = bounceClock // should it happen again and again
+	}
+	redirect(w, http.StatusSeeOther, why.with(authcore.StartURL(app, got.Path, got.Tries+1, authcore.Need{})))
 	return nil
 }
 
-// whoIsHere decides about the app's front page, where these addresses lead.
-func (h *Handler) whoIsHere(r *http.Request) (authcore.Decision, error) {
-	d := h.svc.Check(r.Context(), &authcore.Request{Host: r.Host, Path: "/", Here: "/", Cookies: r.Header["Cookie"]})
+// whoIsHere decides about a page of the app, which may have a query.
+func (h *Handler) whoIsHere(r *http.Request, page string) (authcore.Decision, error) {
+	path, _, _ := strings.Cut(page, "?")
+	d := h.svc.Check(r.Context(), &authcore.Request{
+		Host: r.Host, Path: path, Here: path, Method: http.MethodGet, Client: h.client(r).IP, Cookies: r.Header["Cookie"],
+	})
 	if d.Verdict == authcore.Unavailable {
 		return d, d.Err
 	}
@@ -232,7 +134,7 @@ func (h *Handler) appLogoutPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.whoIsHere(r)
+	d, err := h.whoIsHere(r, "/")
 	if err != nil {
 		return err
 	}
@@ -254,7 +156,7 @@ func (h *Handler) appLogout(w http.ResponseWriter, r *http.Request) error {
 	if !authcore.SameOrigin(r.Header, app.Origin) {
 		return errCross
 	}
-	d, err := h.whoIsHere(r)
+	d, err := h.whoIsHere(r, "/")
 	if err != nil {
 		return err
 	}
@@ -263,38 +165,68 @@ func (h *Handler) appLogout(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.SetCookie(w, h.svc.ClearCookie(app.Origin, h.svc.SessionCookie(app.Origin)))
 	w.Header().Set("Clear-Site-Data", `"cache"`) // SE-4: the back button shows nothing
-	redirect(w, http.StatusSeeOther, h.svc.URL("/signed-out?app="+url.QueryEscape(app.Origin.Host)))
+	q := url.Values{"app": {app.Origin.Host}}
+	if switches(r) {
+		sealed, err := h.sealReturn(w, r, app, authcore.Return{Path: "/"})
+		if err != nil {
+			return err
+		}
+		q.Set("switch", "1")
+		q.Set("to", sealed)
+	}
+	redirect(w, http.StatusSeeOther, h.svc.URL("/signed-out?"+q.Encode()))
 	return nil
+}
+
+// switches reports whether the form is that of our own page to somebody who may
+// not come in: they want to be somebody else. The forms of apps hold anything.
+func switches(r *http.Request) bool {
+	f, err := readForm(r, []string{"token", "to", "switch"})
+	return err == nil && f["switch"] == "1"
 }
 
 // appMe tells scripts of the app who is here.
 func (h *Handler) appMe(w http.ResponseWriter, r *http.Request) error {
-	d, err := h.whoIsHere(r)
+	app, err := h.appOf(r)
 	if err != nil {
 		return err
 	}
-	if d.Identity == nil || d.Identity.Unnamed {
-		return &authcore.Refusal{Reason: authcore.Unauthenticated}
+	d, err := h.whoIsHere(r, "/")
+	if err != nil {
+		return err
 	}
-	id := d.Identity
-	writeJSON(w, http.StatusOK, userJSON(id.UserID, id.Name, id.Email, id.DisplayName, id.Groups))
+	if id := d.Identity; id != nil && !id.Unnamed {
+		writeJSON(w, http.StatusOK, userJSON(id.UserID, id.Name, id.Email, id.DisplayName, id.Groups))
+		return nil
+	}
+	start := authcore.StartURL(app, "/", 0, authcore.Need{})
+	if wantsProblem(r) {
+		h.writeProblem(w, r, http.StatusUnauthorized, signInProblem(&authcore.Decision{}, start))
+		return nil
+	}
+	f := refusals[authcore.Unauthenticated].failure
+	f.code, f.action = string(authcore.Unauthenticated), action{Label: "Sign in", URL: start}
+	h.appFail(w, r, &authcore.Decision{App: app}, http.StatusUnauthorized, f)
 	return nil
 }
 
+// appDenied is the page of a refusal at an address of its own, for proxies that
+// cannot pass ours on. rd is where the person wanted to go.
 func (h *Handler) appDenied(w http.ResponseWriter, r *http.Request) error {
 	app, err := h.appOf(r)
 	if err != nil {
 		return err
 	}
-	d, err := h.whoIsHere(r)
+	wanted := authcore.SafePath(one(r.URL.Query(), "rd"))
+	d, err := h.whoIsHere(r, wanted)
 	if err != nil {
 		return err
 	}
-	switch {
-	case d.Identity == nil: // a refused hand-over leaves no session here; the portal knows who it was
-		redirect(w, http.StatusSeeOther, authcore.StartURL(app, "/", 0, authcore.Need{}))
-	case d.Verdict == authcore.Allow:
-		redirect(w, http.StatusSeeOther, app.Origin.String()+"/")
+	switch d.Verdict {
+	case authcore.Allow:
+		redirect(w, http.StatusSeeOther, app.Origin.String()+wanted)
+	case authcore.SignIn, authcore.StepUp: // a refused hand-over leaves no session here; the portal knows who it was
+		redirect(w, http.StatusSeeOther, authcore.StartURL(app, wanted, 0, d.Need))
 	default:
 		h.denied(w, r, &d)
 	}

@@ -24,7 +24,7 @@ func examples(r *renderer) []example {
 	failed := func(p Page, text string) Page { p.Error = text; return p }
 	alone := func(p Page) Page { p.Standalone, p.Base = true, "/.auth"; return p }
 	login := base("Sign in")
-	const email = "ada@example.com"
+	const email, wiki = "ada@example.com", "wiki.example.com"
 	out := []example{
 		{"login", loginPage{Page: login, Passkey: true, Mail: true}},
 		{"login-error", loginPage{Page: failed(login, "That is not an e-mail address we can use. Check it and try again."), Passkey: true, Mail: true}},
@@ -39,13 +39,22 @@ func examples(r *renderer) []example {
 		{"invite-no-mail", invitePage{Page: base("Invitation")}},
 		{"offer", offerPage{Page: signedIn("Use a passkey")}},
 		{"offer-only-way", offerPage{Page: signedIn("Use a passkey"), OnlyWay: true}},
-		{"stepup", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true, Cancel: "/account"}},
-		{"stepup-mail", stepUpPage{Page: signedIn("Confirm it’s you"), Mail: true, Cancel: "/account"}},
-		{"stepup-link", stepUpPage{Page: signedIn("Confirm it’s you"), Link: true, Cancel: "/account"}},
+		{"stepup", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true}},
+		{"stepup-mail", stepUpPage{Page: signedIn("Confirm it’s you"), Mail: true}},
+		{"stepup-link", stepUpPage{Page: signedIn("Confirm it’s you"), Link: true}},
+		{"stepup-app", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Passkey: true}},
+		{"stepup-app-older", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Passkey: true, Waits: at}},
+		{"stepup-app-mail", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Mail: true}},
+		{"stepup-app-waits", stepUpPage{Page: signedIn("Your passkey does not count yet"), For: wiki, Waits: at}},
+		{"stepup-app-add", stepUpPage{Page: signedIn("A passkey is needed"), For: wiki, Add: true}},
+		{"stepup-app-add-waits", stepUpPage{Page: signedIn("A passkey is needed"), For: wiki, Add: true, Added: at}},
+		{"stepup-app-again", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Again: true}},
+		{"stepup-app-stuck", stepUpPage{Page: signedIn("A passkey is needed"), For: wiki, Stuck: true}},
 		{"account", exampleAccount(signedIn("Your account"), at)},
 		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "with a passkey", SignedIn: at, LastSeen: at, Current: true}}}},
 		{"signedout", signedOutPage{Page: base("Signed out")}},
 		{"signedout-app", signedOutPage{Page: signedIn("Signed out")}},
+		{"signedout-switch", signedOutPage{Page: signedIn("Use another account"), Switch: true}},
 		{"signedout-everywhere", signedOutPage{Page: base("Signed out"), Everywhere: true}},
 		{"signedout-sidecar", signedOutPage{Page: base("Signed out"), Sidecar: true}},
 		{"logout", logoutPage{Page: signedIn("Sign out"), Back: "/account"}},
@@ -53,8 +62,12 @@ func examples(r *renderer) []example {
 		{"denied", deniedPage{Page: signedIn("Not open to you"), Rule: "Caddyfile:17", RequestID: "req_7f3a91c2"}},
 		{"denied-unnamed", deniedPage{Page: alone(signedIn("Not open to you")), Unnamed: true, RequestID: "req_7f3a91c2"}},
 		{"denied-standalone", deniedPage{Page: alone(signedIn("Not open to you")), RequestID: "req_7f3a91c2"}},
+		{"network", networkPage{Page: alone(base("Not from this network")), Client: "2001:db8::7", RequestID: "req_7f3a91c2"}},
+		{"network-unknown", networkPage{Page: alone(base("Not from this network")), RequestID: "req_7f3a91c2"}},
+		{"network-signed-in", networkPage{Page: alone(signedIn("Not from this network")), Client: "203.0.113.9", Rule: "Caddyfile:17", RequestID: "req_7f3a91c2"}},
 		{"error", errorPage{Page: base("The database cannot be written"), What: "The server could not store your sign-in, so nothing has changed.", Next: "Wait a minute and try again. If it stays, tell the person who runs this server.", Action: action{Label: "Try again", URL: "/login"}, RequestID: "req_7f3a91c2"}},
 		{"error-standalone", errorPage{Page: alone(base("Your session has ended")), What: "What you sent was not passed on, and this tab still holds it.", Next: "Sign in in a new tab, then come back here and reload.", Action: action{Label: "Sign in in a new tab", URL: "/.auth/start?rd=/", NewTab: true}}},
+		{"error-no-next", errorPage{Page: alone(base("Not asked by a proxy")), What: "Only the proxy of this site may ask here."}},
 		{"unconfigured", unconfiguredPage{Page: alone(base("Not set up")), RequestID: "req_7f3a91c2"}},
 		{"cookie", cookiePage{Page: base("Cookie missing")}},
 	}

@@ -140,15 +140,3 @@ func (h *Handler) notForYou(w http.ResponseWriter, r *http.Request, b *authcore.
 	h.render(w, r, http.StatusForbidden, deniedPage{Page: p, Rule: at, Unnamed: b.Session.User.Unnamed, RequestID: requestID(r)})
 	return nil
 }
-
-// inCircles: the hand-over works and the app's session cookie is lost each time.
-func (h *Handler) inCircles(w http.ResponseWriter, r *http.Request, b *authcore.Browser, t trip) error {
-	p, err := h.begin(w, b, "Sign-in keeps coming back", t)
-	if err != nil {
-		return err
-	}
-	h.render(w, r, http.StatusBadRequest, bouncesPage{
-		Page: p, Expected: t.app.Origin.String(), Retry: t.plain(), RequestID: requestID(r),
-	})
-	return nil
-}

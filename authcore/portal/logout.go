@@ -80,13 +80,21 @@ func (h *Handler) getSignedOut(w http.ResponseWriter, r *http.Request) error {
 		h.see(w, "/account")
 		return nil
 	}
-	p, err := h.begin(w, &b, "Signed out", h.trip(one(q, "to")))
+	t, toSwitch := h.trip(one(q, "to")), one(q, "switch") == "1"
+	if b.Session == nil && toSwitch {
+		h.see(w, "/login"+t.query())
+		return nil
+	}
+	p, err := h.begin(w, &b, "Signed out", t)
 	if err != nil {
 		return err
 	}
 	if app != nil {
 		p.App = app.Origin.String()
 	}
-	h.render(w, r, http.StatusOK, signedOutPage{Page: p, Everywhere: one(q, "everywhere") == "1", Sidecar: h.svc.Sidecar()})
+	if toSwitch {
+		p.Title = "Use another account"
+	}
+	h.render(w, r, http.StatusOK, signedOutPage{Page: p, Everywhere: one(q, "everywhere") == "1", Sidecar: h.svc.Sidecar(), Switch: toSwitch})
 	return nil
 }

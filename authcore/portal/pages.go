@@ -98,10 +98,15 @@ type offerPage struct {
 // stepUpPage asks for a fresh proof, by the methods named (SE-8).
 type stepUpPage struct {
 	Page
-	Passkey bool   // the account has one
-	Mail    bool   // e-mail is enough here
-	Link    bool   // only a link made on the host is
-	Cancel  string // local path to go back to
+	For     string    // host of the app that asks; empty: it is about the account
+	Passkey bool      // a passkey of the account does
+	Mail    bool      // e-mail is enough here
+	Link    bool      // only a link made on the host is
+	Waits   time.Time // when the account's next passkey begins to count; zero: all do
+	Add     bool      // the app asks for a passkey, and there is none
+	Added   time.Time // Add: when a new one begins to count; zero: at once
+	Again   bool      // only a new sign-in does
+	Stuck   bool      // nothing does that this site has
 }
 
 // accountPage is everything a person may see and end about themselves.
@@ -159,6 +164,7 @@ type signedOutPage struct {
 	Page
 	Everywhere bool // every browser was signed out
 	Sidecar    bool // the site is the one app that there is
+	Switch     bool // the person wants to be somebody else
 }
 
 // deniedPage says that this person may not use this app.
@@ -169,11 +175,20 @@ type deniedPage struct {
 	RequestID string
 }
 
+// networkPage says that the app does not open from the client's address. Nobody
+// need be signed in.
+type networkPage struct {
+	Page
+	Client    string // the address that we saw; empty: unknown (FA-1)
+	Rule      string // the line that decided, for somebody who is signed in
+	RequestID string
+}
+
 // errorPage is every other refusal: what happened and what to do next.
 type errorPage struct {
 	Page
 	What      string // one or two sentences
-	Next      string // one sentence
+	Next      string // one sentence; empty: there is nothing to do
 	Action    action // zero: none
 	RequestID string
 }
@@ -202,7 +217,7 @@ type bouncesPage struct {
 	Cause     bounceCause // empty: unknown; all are listed
 	Expected  string      // configured origin
 	Seen      string      // origin the browser used; empty: unknown
-	Retry     string      // local path that starts afresh
+	Retry     string      // address that starts afresh
 	RequestID string
 }
 
@@ -225,6 +240,7 @@ func (accountPage) template() string      { return "account" }
 func (logoutPage) template() string       { return "logout" }
 func (signedOutPage) template() string    { return "signedout" }
 func (deniedPage) template() string       { return "denied" }
+func (networkPage) template() string      { return "network" }
 func (errorPage) template() string        { return "error" }
 func (bouncesPage) template() string      { return "bounces" }
 func (unconfiguredPage) template() string { return "unconfigured" }

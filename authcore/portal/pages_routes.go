@@ -94,7 +94,7 @@ func (h *Handler) signInToGoOn(w http.ResponseWriter, r *http.Request) error {
 	if wantsProblem(r) {
 		return &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}
-	h.see(w, "/login")
+	h.see(w, "/login"+h.trip(one(r.URL.Query(), "to")).query())
 	return nil
 }
 

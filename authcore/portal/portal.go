@@ -64,7 +64,8 @@ func New(o Options) (*Handler, error) {
 }
 
 // ServeHTTP answers a site with passwordless_portal. Only the portal's own
-// host gets pages and API (WB-2); health answers on any host, by address.
+// host gets pages and API (WB-2), and an app's host what is reserved there;
+// health answers on any host, by address.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hurry(w, r)
 	dataHeaders(w.Header(), h.svc.Portal().Scheme == "https")
@@ -73,12 +74,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveHealth(w, r)
 		return
 	}
+	if app := h.svc.App(r.Host); app != nil && !h.svc.Sidecar() && reserved(r.URL.Path) {
+		// A proxy that cannot pass our own answers on sends /.auth/ here by a route.
+		h.ServeApp(w, r, app)
+		return
+	}
 	if !h.svc.IsPortal(r.Host) || h.svc.Sidecar() {
 		h.problem(w, r, http.StatusMisdirectedRequest, "MISDIRECTED", "This host does not serve sign-in; "+h.svc.Portal().String()+" does.")
 		return
 	}
 	h.clearBad(w, r, h.svc.Portal())
 	h.serve(w, r, h.portal)
+}
+
+// reserved reports whether a path is ours on every app host.
+func reserved(path string) bool {
+	return path == authcore.ReservedPrefix || strings.HasPrefix(path, authcore.ReservedPrefix+"/")
 }
 
 // ServeApp answers a path under /.auth/ of an app host; none of it ever

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ var (
 // client describes who sends the request.
 func (h *Handler) client(r *http.Request) authcore.Client {
 	ip, peer := h.Address(r)
+	if told, ok := r.Context().Value(clientKey{}).(netip.Addr); ok {
+		ip = told
+	}
 	return authcore.Client{IP: ip, Peer: peer, UserAgent: r.UserAgent()}
 }
 

@@ -39,7 +39,11 @@ type site struct {
 	h   *Handler
 	log *lockedLog
 
+	config authcore.Config
+
 	broken atomic.Bool // the store answers no more
+
+	astray func(*http.Request) // what a proxy in front makes of a request to an app
 
 	mu  sync.Mutex
 	now time.Time
@@ -123,11 +127,11 @@ func newSite(t *testing.T, change ...func(*authcore.Config)) *site {
 }
 
 // newSidecar is one guarded host that serves sign-in itself.
-func newSidecar(t *testing.T) *site {
+func newSidecar(t *testing.T, change ...func(*authcore.Config)) *site {
 	return startSite(t, authcore.Config{
 		Apps:     []authcore.App{app(t, appURL, authcore.PolicySpec{Deny: []authcore.Line{{Words: []string{"user:" + bob}, At: "Caddyfile:5"}}})},
 		Requests: 100_000, Burst: 100_000,
-	})
+	}, change...)
 }
 
 func startSite(t *testing.T, c authcore.Config, change ...func(*authcore.Config)) *site {
@@ -147,16 +151,26 @@ func startSite(t *testing.T, c authcore.Config, change ...func(*authcore.Config)
 			t.Error(err)
 		}
 	})
-	s.svc, err = authcore.NewService(s.rt, c)
-	s.must(err)
-	s.svc.Start()
-	s.h, err = New(Options{Service: s.svc, Brand: Brand{Name: "Example"}, Log: log, Health: healthy{}, Address: address})
-	s.must(err)
+	s.config = c
+	s.reload(func(*authcore.Config) {})
 	s.addUser(ada, "staff")
 	s.addUser(bob)
 	s.addUser(gone)
 	s.must(s.svc.DisableUser(t.Context(), "cli", gone))
 	return s
+}
+
+// reload serves with a changed configuration.
+func (s *site) reload(change func(*authcore.Config)) {
+	s.t.Helper()
+	change(&s.config)
+	var err error
+	s.svc, err = authcore.NewService(s.rt, s.config)
+	s.must(err)
+	s.svc.Start()
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	s.h, err = New(Options{Service: s.svc, Brand: Brand{Name: "Example"}, Log: log, Health: healthy{}, Address: address})
+	s.must(err)
 }
 
 type healthy struct{}
@@ -191,12 +205,19 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, authcore.ReservedPrefix+"/"):
 		s.h.ServeApp(w, r, app)
 	default:
-		d := s.svc.Check(r.Context(), &authcore.Request{Host: r.Host, Path: r.URL.Path, Here: r.URL.Path, Cookies: r.Header["Cookie"]})
+		if s.astray != nil {
+			s.astray(r)
+		}
+		d := s.svc.Check(r.Context(), &authcore.Request{
+			Host: r.Host, Path: r.URL.Path, Here: r.URL.Path, Method: r.Method, Client: s.h.client(r).IP, Cookies: r.Header["Cookie"],
+		})
 		if d.Verdict != authcore.Allow {
 			s.h.Refuse(w, r, &d)
 			return
 		}
-		_, _ = io.WriteString(w, "the app sees "+d.Identity.Email)
+		if d.Identity != nil {
+			_, _ = io.WriteString(w, "the app sees "+d.Identity.Email)
+		}
 	}
 }
 

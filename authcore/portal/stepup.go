@@ -3,29 +3,62 @@ package portal
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
-// A fresh proof from somebody who is signed in (DESIGN §6, SE-8).
+// A fresh proof from somebody who is signed in (DESIGN §6, SE-8): for an act on
+// their account or, with a trip, for an app that asks for one.
 func (h *Handler) getStepUp(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
 	t := h.trip(one(r.URL.Query(), "to"))
+	if t.app != nil {
+		return h.stepUpForApp(w, r, b, t)
+	}
 	keys, err := h.svc.Passkeys(r.Context(), b.Session.User)
 	if err != nil {
 		return err
 	}
-	usable := h.svc.Usable(keys)
 	p, err := h.begin(w, b, "Confirm it’s you", t)
 	if err != nil {
 		return err
 	}
-	c := h.svc.Config()
-	page := stepUpPage{Page: p, Passkey: len(usable) > 0, Mail: len(usable) == 0 && c.MailWorks(), Cancel: h.svc.Base() + "/account"}
+	page := stepUpPage{Page: p, Passkey: len(h.svc.Usable(keys)) > 0}
+	page.Mail = !page.Passkey && h.svc.Config().MailWorks()
 	if ref := h.svc.MayManage(b.Session, keys); ref != nil && slices.Contains(ref.Methods, authcore.AMRHandOut) {
 		page.Mail, page.Link = false, true
 	}
-	if t.app != nil {
-		page.Cancel = t.plain()
+	h.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// stepUpForApp asks for what the app needs and, where this person cannot give
+// it now, says what they can do instead: asking for the same again would lead
+// round in circles.
+func (h *Handler) stepUpForApp(w http.ResponseWriter, r *http.Request, b *authcore.Browser, t trip) error {
+	ways, err := h.svc.Ways(r.Context(), b.Session, t.Return, t.app)
+	if err != nil {
+		return err
+	}
+	if ways.Met { // in another tab, or a passkey began to count
+		redirect(w, http.StatusSeeOther, h.next(t.sealed, false))
+		return nil
+	}
+	p, err := h.begin(w, b, "Confirm it’s you", t)
+	if err != nil {
+		return err
+	}
+	page := stepUpPage{Page: p, For: t.app.Origin.Host, Passkey: ways.Passkey, Mail: ways.Mail, Waits: ways.Waits, Add: ways.Add}
+	if ways.Add && ways.Added.After(h.svc.Now().Add(time.Minute)) {
+		page.Added = ways.Added
+	}
+	stuck := !ways.Passkey && !ways.Mail && !ways.Add && ways.Waits.IsZero()
+	page.Again, page.Stuck = stuck && !ways.Methods, stuck && ways.Methods
+	switch {
+	case ways.Add || stuck && ways.Methods:
+		page.Title = "A passkey is needed"
+	case !ways.Passkey && !ways.Waits.IsZero():
+		page.Title = "Your passkey does not count yet"
 	}
 	h.render(w, r, http.StatusOK, page)
 	return nil
@@ -52,11 +85,26 @@ func (h *Handler) postStepUpEmail(w http.ResponseWriter, r *http.Request, b *aut
 	return nil
 }
 
+// forApp is where the step-up of a page leads.
+type forApp struct {
+	scripted
+	To string `json:"to"`
+}
+
 func (h *Handler) postStepUpOptions(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	if err := h.script(r, b, &nothing{}); err != nil {
+	var in forApp
+	if err := h.script(r, b, &in); err != nil {
 		return err
 	}
-	c, err := h.svc.BeginStepUp(r.Context(), *b)
+	required := false
+	if t := h.trip(in.To); t.app != nil {
+		ways, err := h.svc.Ways(r.Context(), b.Session, t.Return, t.app)
+		if err != nil {
+			return err
+		}
+		required = ways.Methods
+	}
+	c, err := h.svc.BeginStepUp(r.Context(), *b, required)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,14 @@
 // The account page: adding a passkey, times in the person's own zone, and word
 // to the passkey provider about which passkeys still work.
 
-import { Problem, element, go, localTimes, onPress, post, show } from "./page.js";
+import { Problem, element, go, localTimes, onPress, post, returnTo, show } from "./page.js";
 import { create, explain, signalAccepted, supported } from "./passkey.js";
 
 async function add() {
   try {
     const { flow, publicKey } = await post("/account/passkeys/options", {});
     const credential = await create(publicKey);
-    go((await post("/account/passkeys", { flow, credential })).next);
+    go((await post("/account/passkeys", { flow, credential, to: returnTo })).next);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== "STEP_UP_REQUIRED") throw error;
     go(`${document.body.dataset.base}/login/step-up`);

@@ -1,15 +1,16 @@
 // A fresh proof by passkey for somebody who is signed in.
 
-import { carryFragment, element, go, onPress, post, returnTo, show } from "./page.js";
+import { carryFragment, element, go, localTimes, onPress, post, returnTo, show } from "./page.js";
 import { explain, get, supported } from "./passkey.js";
 
 async function confirm() {
-  const { flow, publicKey } = await post("/login/step-up/passkey/options", {});
+  const { flow, publicKey } = await post("/login/step-up/passkey/options", { to: returnTo });
   const credential = await get(publicKey);
   go((await post("/login/step-up/passkey", { flow, credential, to: returnTo })).next);
 }
 
 carryFragment();
+localTimes();
 if (!supported) {
   document.getElementById("passkey")?.remove();
   show("unsupported");

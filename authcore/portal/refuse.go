@@ -1,0 +1,163 @@
+package portal
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
+
+// What a person or a program gets in place of an app that did not let the
+// request in (DESIGN §9). People get pages that need no assets: an app's host
+// serves none of ours. Programs get problems, and never a redirect (FA-8).
+
+// Refuse answers a request that the guard did not let in.
+func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
+	hurry(w, r)
+	dataHeaders(w.Header(), d.App != nil && d.App.Origin.Scheme == "https")
+	if d.Cookie == authcore.BadCookie && d.App != nil {
+		http.SetCookie(w, h.svc.ClearCookie(d.App.Origin, h.svc.SessionCookie(d.App.Origin)))
+	}
+	switch {
+	case d.Verdict == authcore.Unavailable:
+		h.Log.Error("deciding about a request", "error", d.Err, "request_id", requestID(r))
+		w.Header().Set("Retry-After", "10")
+		h.appFail(w, r, d, http.StatusServiceUnavailable, failure{
+			"Sign-in is not available", "We could not check your session just now.",
+			"Try again in a minute.", "UNAVAILABLE",
+			action{},
+		})
+	case d.App == nil:
+		h.unconfigured(w, r)
+	case d.Verdict == authcore.SignIn, d.Verdict == authcore.StepUp:
+		h.signInFirst(w, r, d)
+	default:
+		h.denied(w, r, d)
+	}
+}
+
+// Fail answers with a refusal of the caller's own, on any host: a page for
+// people, a problem for programs. Title and detail are fixed texts (WB-1).
+func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, status int, code, title, detail string) {
+	hurry(w, r)
+	app := h.svc.App(r.Host)
+	dataHeaders(w.Header(), app != nil && app.Origin.Scheme == "https")
+	h.appFail(w, r, &authcore.Decision{App: app}, status, failure{title: title, what: detail, code: code})
+}
+
+// signInFirst sends a page load to sign-in, or to a stronger one, and everything
+// else a 401 that its client can use (FA-8).
+func (h *Handler) signInFirst(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
+	why := astray(r, d.App.Origin)
+	home := why.with(authcore.StartURL(d.App, "/", 0, d.Need)) // not where this request goes: it cannot be sent again
+	switch authcore.Negotiate(r.Method, r.Header) {
+	case authcore.Navigation:
+		redirect(w, http.StatusFound, why.with(authcore.StartURL(d.App, r.URL.RequestURI(), 0, d.Need)))
+	case authcore.PostOther:
+		// Not replayed: the form's page is on another site.
+		redirect(w, http.StatusSeeOther, home)
+	case authcore.PostSame:
+		f := failure{
+			"Your session has ended", "What you sent was not delivered, and this page still holds it.",
+			"Sign in in a new tab, come back here and reload; your browser will offer to send it again.", "UNAUTHENTICATED",
+			action{Label: "Sign in in a new tab", URL: home, NewTab: true},
+		}
+		if d.Verdict == authcore.StepUp {
+			f.title, f.code, f.action.Label = "Confirm it’s you first", string(authcore.StepUpRequired), "Confirm in a new tab"
+			f.next = "Confirm in a new tab, come back here and reload; your browser will offer to send it again."
+		}
+		h.appFail(w, r, d, http.StatusUnauthorized, f)
+	case authcore.Prefetch:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case authcore.Program:
+		h.writeProblem(w, r, http.StatusUnauthorized, signInProblem(d, home))
+	}
+}
+
+// signInProblem tells a program where its person signs in.
+func signInProblem(d *authcore.Decision, login string) problem {
+	if d.Verdict == authcore.StepUp {
+		return problem{
+			Title: "Sign in again", Detail: "This needs a stronger or fresher sign-in. Open login_url in a browser.",
+			Code: string(authcore.StepUpRequired), Methods: d.Need.Methods(), LoginURL: login,
+		}
+	}
+	return problem{
+		Title: "Sign in first", Detail: "Nobody is signed in. Open login_url in a browser.",
+		Code: string(authcore.Unauthenticated), LoginURL: login,
+	}
+}
+
+// appFail writes a failure on an app host, where no assets are served.
+func (h *Handler) appFail(w http.ResponseWriter, r *http.Request, d *authcore.Decision, status int, f failure) {
+	if wantsProblem(r) {
+		h.writeProblem(w, r, status, problem{Title: f.title, Detail: strings.TrimSpace(f.what + " " + f.next), Code: f.code})
+		return
+	}
+	h.render(w, r, status, errorPage{Page: h.appPage(d.App, d.Identity, f.title), What: f.what, Next: f.next, Action: f.action, RequestID: requestID(r)})
+}
+
+// denied says no to somebody, or to a network. The page tells where the rule
+// stands and never what it says; the log tells the rest under the request's id.
+func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
+	client, user := h.client(r), ""
+	if d.Identity != nil {
+		user = d.Identity.UserID
+	}
+	h.Log.Info("a request was refused", "host", d.App.Origin.Host, "why", string(d.Why), "at", d.At, "user", user, "client", client.IP, "request_id", requestID(r))
+	if wantsProblem(r) {
+		code, detail := deniedProblem(d, client.IP.IsValid())
+		h.problem(w, r, http.StatusForbidden, code, detail)
+		return
+	}
+	if d.Why == authcore.WhyNetwork {
+		page := networkPage{Page: h.appPage(d.App, d.Identity, "Not from this network"), RequestID: requestID(r)}
+		if client.IP.IsValid() {
+			page.Client = client.IP.Unmap().String()
+		}
+		if d.Identity != nil {
+			page.Rule = d.At
+		}
+		h.render(w, r, http.StatusForbidden, page)
+		return
+	}
+	h.render(w, r, http.StatusForbidden, deniedPage{
+		Page: h.appPage(d.App, d.Identity, "Not open to you"), Rule: d.At, Unnamed: d.Why == authcore.WhyName, RequestID: requestID(r),
+	})
+}
+
+func deniedProblem(d *authcore.Decision, known bool) (code, detail string) {
+	switch {
+	case d.Why == authcore.WhyNetwork && known:
+		return "NETWORK_FORBIDDEN", "This is open from certain networks only, and your address is in none of them."
+	case d.Why == authcore.WhyNetwork:
+		return "NETWORK_FORBIDDEN", "This is open from certain networks only, and the proxy in front did not tell your address."
+	case d.Why == authcore.WhyName:
+		return string(authcore.Forbidden), "You are signed in, but your account needs a user name before apps open. An administrator gives it one."
+	}
+	return string(authcore.Forbidden), "You are signed in, but this app is not open to you."
+}
+
+func (h *Handler) unconfigured(w http.ResponseWriter, r *http.Request) {
+	if wantsProblem(r) {
+		h.problem(w, r, http.StatusForbidden, "HOST_NOT_CONFIGURED", "This host is not configured.")
+		return
+	}
+	p := unconfiguredPage{Page: h.appPage(nil, nil, "Not configured"), RequestID: requestID(r)}
+	h.render(w, r, http.StatusForbidden, p)
+}
+
+// appPage starts a page that is shown on an app host.
+func (h *Handler) appPage(app *authcore.App, id *authcore.Identity, title string) Page {
+	p := h.pages.page(authcore.ReservedPrefix, title)
+	if !h.svc.Sidecar() {
+		p.Standalone, p.Portal = true, h.svc.Portal().String()
+	}
+	if app != nil {
+		p.App, p.Secure = app.Origin.String(), app.Origin.Scheme == "https"
+	}
+	if id != nil {
+		p.SignedInAs = id.Email
+	}
+	return p
+}
