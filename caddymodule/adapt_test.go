@@ -94,7 +94,7 @@ func TestAdapt_EveryWordHasAGolden(t *testing.T) {
 	app, guard := new(App), new(Guard)
 	for _, block := range []words{
 		app.words(), app.SMTP.words(), app.Session.words(), app.API.words(), app.Limits.words(), app.Brand.words(),
-		guard.words(), guard.Headers.words(),
+		guard.words(), guard.Headers.words(), new(SecurityHeaders).words(),
 	} {
 		for w := range block {
 			if !accepted[w] {

@@ -19,7 +19,10 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("passwordless_guard", parseGuard)
 	httpcaddyfile.RegisterHandlerDirective("passwordless_portal", parsePortal)
 	httpcaddyfile.RegisterHandlerDirective("passwordless_limit", parseLimit)
+	httpcaddyfile.RegisterHandlerDirective("passwordless_headers", parseSecurityHeaders)
 
+	// Outside of header, so that what header says counts as said.
+	httpcaddyfile.RegisterDirectiveOrder("passwordless_headers", httpcaddyfile.Before, "header")
 	// What is limited is counted before anybody is asked who they are.
 	httpcaddyfile.RegisterDirectiveOrder("passwordless_limit", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("passwordless_guard", httpcaddyfile.Before, "basic_auth")

@@ -111,6 +111,7 @@ func (s *serving) serveReserved(w http.ResponseWriter, r *http.Request, host str
 // asSent is the request for our own pages: the URL as the client sent it, the
 // host that configuration says it is, and Caddy's id for it.
 func asSent(r *http.Request, host string, original *url.URL) *http.Request {
+	answersOurselves(r)
 	var id string
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		id, _ = repl.GetString("http.request.uuid")
