@@ -133,7 +133,7 @@ func TestSecurityHeaders_HSTSOverHTTPSOnly_FA1(t *testing.T) {
 		"a trusted proxy":        {true, []string{"https"}, true},
 		"a trusted plain proxy":  {true, []string{"http"}, false},
 		"a trusted silent proxy": {true, nil, false},
-		"two words":              {true, []string{"http", "https"}, false},
+		"two words":              {true, []string{"https", "http"}, false},
 		"a list":                 {true, []string{"https, http"}, false},
 	} {
 		r := https("192.0.2.1:1", map[string]any{caddyhttp.TrustedProxyVarKey: tc.trusted})

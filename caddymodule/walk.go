@@ -302,7 +302,8 @@ func handlersOf(route *caddyhttp.Route) ([]node, error) {
 	return nodes, nil
 }
 
-// oursWithin names a guard or portal in any depth of a configuration, or "".
+// oursWithin names a guard, a portal or a limit in any depth of a configuration,
+// or "". A limit that the walk does not meet has no counter of its own.
 func oursWithin(raw json.RawMessage) string {
 	var value any
 	if json.Unmarshal(raw, &value) != nil {
@@ -314,7 +315,7 @@ func oursWithin(raw json.RawMessage) string {
 func oursIn(value any) string {
 	switch v := value.(type) {
 	case map[string]any:
-		if name := v["handler"]; name == "passwordless_guard" || name == "passwordless_portal" {
+		if name := v["handler"]; name == "passwordless_guard" || name == "passwordless_portal" || name == "passwordless_limit" {
 			return name.(string)
 		}
 		return oursIn(slices.Collect(maps.Values(v)))
