@@ -88,6 +88,21 @@ func SameOrigin(h http.Header, o Origin) bool {
 	return len(origin) == 1 && origin[0] == o.String()
 }
 
+// Challenge is the WWW-Authenticate of a 401 to a program that may use an access
+// token, or "". A browser would open a password box for it, so nobody who sends
+// a Sec-Fetch header gets one (DESIGN §6).
+func (d *Decision) Challenge(h http.Header) string {
+	if !d.TokensHere {
+		return ""
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "Sec-Fetch-") {
+			return ""
+		}
+	}
+	return `Basic realm="access token", charset="UTF-8"`
+}
+
 // FromOtherSite reports whether a browser sent a request for a page of another
 // origin.
 func FromOtherSite(h http.Header) bool {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/forwardauth"
 )
 
 func init() {
@@ -12,8 +14,9 @@ func init() {
 }
 
 // Portal is the handler "passwordless_portal": it serves sign-in, accounts, the
-// API and the health endpoints. It never calls the next handler. Pages and API
-// answer on the portal's host only.
+// API, the health endpoints, and the decision endpoints for other proxies. It
+// never calls the next handler. Pages and API answer on the portal's host only,
+// decisions on any other.
 type Portal struct {
 	app *App
 }
@@ -38,6 +41,10 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	s := p.app.serving(r.Context())
 	if s == nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)
+	}
+	if forwardauth.Serves(r.URL.Path) {
+		s.authz.ServeHTTP(w, r)
+		return nil
 	}
 	s.pages.ServeHTTP(w, asSent(r, r.Host, originalURL(r)))
 	return nil

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -112,13 +113,17 @@ func (s *serving) serveReserved(w http.ResponseWriter, r *http.Request, host str
 // host that configuration says it is, and Caddy's id for it.
 func asSent(r *http.Request, host string, original *url.URL) *http.Request {
 	answersOurselves(r)
-	var id string
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		id, _ = repl.GetString("http.request.uuid")
-	}
-	r = r.WithContext(portal.WithRequestID(r.Context(), id))
+	r = r.WithContext(portal.WithRequestID(r.Context(), caddyID(r.Context())))
 	r.Host, r.URL = host, original
 	return r
+}
+
+// caddyID is Caddy's id for a request, or "".
+func caddyID(ctx context.Context) (id string) {
+	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		id, _ = repl.GetString("http.request.uuid")
+	}
+	return id
 }
 
 // strip removes from a request what is ours to say (HD-1): headers in every

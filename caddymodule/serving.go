@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/forwardauth"
 	"github.com/passwordless-auth/passwordless-auth/authcore/outbox"
 	"github.com/passwordless-auth/passwordless-auth/authcore/portal"
 	"github.com/passwordless-auth/passwordless-auth/store"
@@ -30,6 +31,7 @@ const (
 type serving struct {
 	svc   *authcore.Service
 	pages *portal.Handler
+	authz *forwardauth.Handler
 	mail  *outbox.Worker
 	smtp  bool     // a mail server is configured
 	https []string // our cookies on https origins
@@ -144,7 +146,11 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 	s.pages, err = portal.New(portal.Options{
 		Service: s.svc, Brand: look, Log: a.log, Version: Version(), Address: addresses, Health: s, MetricsAllow: allow,
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	s.authz = forwardauth.New(forwardauth.Options{Service: s.svc, Pages: proxyPages{s.pages}, Log: a.log})
+	return s, nil
 }
 
 // cookiesOf are the cookies of ours that an app's host may carry.

@@ -21,7 +21,7 @@ func (c *call) allow(d *authcore.Decision, assertion string) {
 	policy.AnswerHeaders(h, d.Identity, assertion)
 	// One array per answer: a later handler may edit values in place, and must
 	// not reach another request through a shared slice (FA-14).
-	values := &[...]string{"no-store", "0", authorization(c.r.Header), ""}
+	values := &[...]string{"no-store", "0", authorization(c.r.Header, d), ""}
 	h["Cache-Control"] = values[0:1:1] // FA-9
 	h["Content-Length"] = values[1:2:2]
 	h["Authorization"] = values[2:3:3]
@@ -35,10 +35,10 @@ func (c *call) allow(d *authcore.Decision, assertion string) {
 const removeHeader = "X-Envoy-Auth-Headers-To-Remove"
 
 // authorization is what the upstream shall receive: the client's own, if it is
-// one that can be told from everything else.
-func authorization(h http.Header) string {
+// one that can be told from everything else, and never our token (HD-5).
+func authorization(h http.Header, d *authcore.Decision) string {
 	values := h["Authorization"]
-	if len(values) != 1 {
+	if len(values) != 1 || d.Token {
 		return ""
 	}
 	for i := range len(values[0]) {
@@ -88,15 +88,17 @@ func (c *call) refuse(d *authcore.Decision) {
 // refuseBare answers by a status: 401 where a sign-in helps, with the address of
 // one only for what a browser would follow (FA-8), and 403 for everything else.
 func (c *call) refuseBare(d *authcore.Decision) {
-	if d.Verdict != authcore.SignIn && d.Verdict != authcore.StepUp {
+	h, client := c.w.Header(), authcore.Negotiate(c.asked.method, c.r.Header)
+	switch challenge := d.Challenge(c.r.Header); {
+	case d.Verdict != authcore.SignIn && d.Verdict != authcore.StepUp && d.Verdict != authcore.BadToken:
 		c.bare(http.StatusForbidden)
 		return
-	}
-	switch authcore.Negotiate(c.asked.method, c.r.Header) {
-	case authcore.Navigation:
-		c.w.Header()["Location"] = []string{authcore.StartURL(d.App, c.asked.uri, 0, d.Need)}
-	case authcore.PostOther: // not replayed: what it sent is gone
-		c.w.Header()["Location"] = []string{authcore.StartURL(d.App, "/", 0, d.Need)}
+	case d.Verdict != authcore.BadToken && client == authcore.Navigation:
+		h["Location"] = []string{authcore.StartURL(d.App, c.asked.uri, 0, d.Need)}
+	case d.Verdict != authcore.BadToken && client == authcore.PostOther: // not replayed: what it sent is gone
+		h["Location"] = []string{authcore.StartURL(d.App, "/", 0, d.Need)}
+	case challenge != "":
+		h["Www-Authenticate"] = []string{challenge}
 	}
 	c.bare(http.StatusUnauthorized)
 }

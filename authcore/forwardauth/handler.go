@@ -181,10 +181,9 @@ func (c *call) decide() {
 		c.serveReserved()
 		return
 	}
-	// What carries a sign-in stands here: cookies, and whatever else Check
-	// learns to read of the client's own headers.
 	d := c.svc.Check(c.r.Context(), &authcore.Request{
 		Host: a.host, Path: a.path, Here: a.path, Method: a.method, Client: c.client, Cookies: c.r.Header["Cookie"],
+		Authorization: c.r.Header["Authorization"], OtherSite: authcore.FromOtherSite(c.r.Header),
 	})
 	if d.Verdict != authcore.Allow {
 		c.refuse(&d)

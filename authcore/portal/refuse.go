@@ -29,6 +29,11 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		})
 	case d.App == nil:
 		h.unconfigured(w, r)
+	case d.Verdict == authcore.BadToken:
+		challenge(w, r, d)
+		h.writeProblem(w, r, http.StatusUnauthorized, problem{
+			Title: "Token not accepted", Detail: "The access token is unknown, expired or revoked, or it is for another app.", Code: string(authcore.TokenInvalid),
+		})
 	case d.Verdict == authcore.SignIn, d.Verdict == authcore.StepUp:
 		h.signInFirst(w, r, d)
 	default:
@@ -70,7 +75,15 @@ func (h *Handler) signInFirst(w http.ResponseWriter, r *http.Request, d *authcor
 	case authcore.Prefetch:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case authcore.Program:
+		challenge(w, r, d)
 		h.writeProblem(w, r, http.StatusUnauthorized, signInProblem(d, home))
+	}
+}
+
+// challenge asks a program for an access token, where one would help.
+func challenge(w http.ResponseWriter, r *http.Request, d *authcore.Decision) {
+	if c := d.Challenge(r.Header); c != "" {
+		w.Header().Set("Www-Authenticate", c)
 	}
 }
 
@@ -105,7 +118,7 @@ func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		user = d.Identity.UserID
 	}
 	h.Log.Info("a request was refused", "host", d.App.Origin.Host, "why", string(d.Why), "at", d.At, "user", user, "client", client.IP, "request_id", requestID(r))
-	if wantsProblem(r) {
+	if wantsProblem(r) || d.Token {
 		code, detail := deniedProblem(d, client.IP.IsValid())
 		h.problem(w, r, http.StatusForbidden, code, detail)
 		return
@@ -132,6 +145,8 @@ func deniedProblem(d *authcore.Decision, known bool) (code, detail string) {
 		return "NETWORK_FORBIDDEN", "This is open from certain networks only, and your address is in none of them."
 	case d.Why == authcore.WhyNetwork:
 		return "NETWORK_FORBIDDEN", "This is open from certain networks only, and the proxy in front did not tell your address."
+	case d.Why == authcore.WhyToken:
+		return string(authcore.Forbidden), "The access token does not reach this path, method or network, or none is taken here."
 	case d.Why == authcore.WhyName:
 		return string(authcore.Forbidden), "You are signed in, but your account needs a user name before apps open. An administrator gives it one."
 	}
