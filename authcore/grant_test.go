@@ -87,8 +87,13 @@ var (
 // Who fills in a Grant by hand gets no further than who writes one.
 func TestGrant_FieldsAreCheckedToo(t *testing.T) {
 	for _, g := range []Grant{
-		{}, {App: "a,path=/x"}, {App: "a", Path: "/a,b"}, {App: "a", Methods: []string{"GET+PUT"}}, {App: "a", Methods: []string{""}},
-		{App: "a", Networks: []string{""}}, {App: "a", Path: "x"},
+		{},
+		{App: "a,path=/x"},
+		{App: "a", Path: "x"},
+		{App: "a", Path: "/a,b"},
+		{App: "a", Methods: []string{"GET+PUT"}},
+		{App: "a", Methods: []string{""}},
+		{App: "a", Networks: []string{""}},
 	} {
 		if got, err := g.checked(); err == nil {
 			t.Errorf("%+v is accepted as %s", g, got)
