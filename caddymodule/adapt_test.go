@@ -91,10 +91,10 @@ func TestAdapt_EveryWordHasAGolden(t *testing.T) {
 			}
 		}
 	}
-	app, guard := new(App), new(Guard)
+	app, guard, path := new(App), new(Guard), new(Path)
 	for _, block := range []words{
 		app.words(), app.SMTP.words(), app.Session.words(), app.API.words(), app.Limits.words(), app.Brand.words(),
-		guard.words(), guard.Headers.words(), new(SecurityHeaders).words(),
+		guard.words(), guard.Headers.words(), path.words(), new(SecurityHeaders).words(),
 	} {
 		for w := range block {
 			if !accepted[w] {
@@ -102,7 +102,7 @@ func TestAdapt_EveryWordHasAGolden(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range []later{laterOptions, laterRules, laterHeaders} {
+	for _, l := range []later{laterOptions} {
 		for w := range strings.FieldsSeq(string(l)) {
 			if !refused[w] {
 				t.Errorf("no golden shows that %s is refused", w)

@@ -79,6 +79,13 @@ type App struct {
 	// Session holds the limits of sessions.
 	Session Session `json:"session,omitzero"`
 
+	// Proxies are the proxies that may ask for decisions about the apps behind
+	// them. Default: none, and nobody may.
+	Proxies []Proxy `json:"proxy,omitempty"`
+
+	// Apps are the apps behind those proxies. They need a portal. Default: none.
+	Apps []AppHost `json:"app,omitempty"`
+
 	// Clients are the programs that may use the JSON API to sign people in.
 	// Default: none, and /api/login is off.
 	Clients []Client `json:"client,omitempty"`

@@ -178,7 +178,16 @@ func TestValidate_RefusesTheSameInJSON(t *testing.T) {
 	t.Setenv("TEST_SHORT", "short")
 	for name, tc := range map[string]struct{ app, guard, want string }{
 		"unknown word":        {`{"redis":"x"}`, `{}`, `unknown field "redis"`},
-		"unknown rule":        {`{}`, `{"require":["passkey"]}`, `unknown field "require"`},
+		"unknown rule":        {`{}`, `{"roles":["admin"]}`, `unknown field "roles"`},
+		"unknown path rule":   {`{}`, `{"path":[{"path":"/a","headers":{"user":"off"}}]}`, `unknown field "headers"`},
+		"path":                {`{}`, `{"path":[{"path":"/a"}]}`, `passwordless_guard: path "/a": its block has no rule`},
+		"require":             {`{}`, `{"require":[["totp"]]}`, "passwordless_guard: require: TOTP comes with a later version"},
+		"empty require":       {`{}`, `{"require":[[]]}`, "passwordless_guard: require: "},
+		"jwt":                 {`{}`, `{"headers":{"jwt":"X-Jwt"}}`, "passwordless_guard: headers: jwt X-Jwt is never sent"},
+		"app":                 {`{"app":[{"host":"wiki.example.com"}]}`, `{}`, "app: people sign in to an app behind another proxy at a portal"},
+		"app rules":           {`{"portal":"https://auth.example.com","app":[{"host":"wiki.example.com","allow":["staff"]}]}`, `{}`, `app wiki.example.com: allow: "staff"`},
+		"app jwt":             {`{"portal":"https://auth.example.com","app":[{"host":"wiki.example.com","headers":{"jwt":"X-Jwt"}}]}`, `{}`, "app wiki.example.com: headers: jwt X-Jwt is never sent"},
+		"proxy":               {`{"portal":"https://auth.example.com","proxy":[{"kind":"nginx"}]}`, `{}`, "proxy: the address of nginx is missing"},
 		"literal secret":      {`{"root_key":"hunter2"}`, `{}`, "root_key: a secret must not stand in the configuration"},
 		"short secret":        {`{"root_key":"{env.TEST_SHORT}"}`, `{}`, "root_key: the secret has 5 bytes and must have 32 or more"},
 		"missing secret file": {`{"root_key":"{file./nowhere}"}`, `{}`, "root_key: "},
@@ -193,7 +202,7 @@ func TestValidate_RefusesTheSameInJSON(t *testing.T) {
 		"public":              {`{}`, `{"public":["/*"]}`, "passwordless_guard: public: "},
 		"allow":               {`{}`, `{"allow":["staff"],"at":{"passwordless_guard":"site.json:3"}}`, "passwordless_guard at site.json:3: allow: "},
 		"headers":             {`{}`, `{"headers":{"user":"Cookie"}}`, "passwordless_guard: headers: "},
-		"broken guard":        {`{}`, `{"allow":"staff"}`, "into Go struct field Guard.allow"},
+		"broken guard":        {`{}`, `{"allow":"staff"}`, "into Go struct field Guard.Policy.Rules.allow"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := fmt.Sprintf(`{"admin":{"disabled":true},"apps":{"passwordless":%s,"http":{"servers":{"a":{"listen":["127.0.0.1:443"],"routes":[

@@ -9,6 +9,19 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/authcore/portal"
 )
 
+// askers are the proxies that may ask, as package forwardauth has them.
+func (a *App) askers() ([]forwardauth.Proxy, error) {
+	var list []forwardauth.Proxy
+	for _, p := range a.Proxies {
+		from, unix, err := p.prefixes()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, forwardauth.Proxy{Kind: forwardauth.Kind(p.Kind), From: from, Unix: unix})
+	}
+	return list, nil
+}
+
 // proxyPages are the portal's pages for requests that a proxy asks about, whose
 // client is the one that the proxy named.
 type proxyPages struct{ pages *portal.Handler }

@@ -111,6 +111,18 @@ func list(field *[]string) word {
 	}}
 }
 
+// onOff reads "on" or "off".
+func onOff(set func(on bool)) word {
+	return word{parse: func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if !d.NextArg() || d.Val() != "on" && d.Val() != "off" {
+			return d.Errf("%s: write %s on or %s off", name, name, name)
+		}
+		set(d.Val() == "on")
+		return nil
+	}}
+}
+
 // duration reads a length of time such as 90s, 24h or 30d.
 func duration(field *caddy.Duration) word {
 	return word{parse: func(d *caddyfile.Dispenser) error {

@@ -9,7 +9,7 @@ import (
 )
 
 // laterOptions are words of the global option that come with later versions.
-const laterOptions later = "redis proxy app webhook backup admin_allow"
+const laterOptions later = "redis webhook backup admin_allow"
 
 // parseApp reads the global option. Syntax, every line optional:
 //
@@ -26,6 +26,8 @@ const laterOptions later = "redis proxy app webhook backup admin_allow"
 //	    email_after_passkey allow | off
 //	    link_ttl            <time, at most 10m>
 //	    session             { … }
+//	    proxy               <kind> <address or network>…
+//	    app                 <host> { … }
 //	    client              <name> <title> [<origin>…] { … }
 //	    api                 { … }
 //	    limits              { … }
@@ -33,7 +35,7 @@ const laterOptions later = "redis proxy app webhook backup admin_allow"
 //	    metrics_allow       <address or network>…
 //	}
 //
-// Only client may stand more than once.
+// Only proxy, app and client may stand more than once.
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // the option's name
 	if existing != nil {
@@ -77,6 +79,8 @@ func (a *App) words() words {
 		"email_after_passkey": text(&a.EmailAfterPasskey),
 		"link_ttl":            duration(&a.LinkTTL),
 		"session":             {parse: a.Session.parse},
+		"proxy":               {parse: a.parseProxy, many: true},
+		"app":                 {parse: a.parseAppHost, many: true},
 		"client":              {parse: a.parseClient, many: true},
 		"api":                 {parse: a.API.parse},
 		"limits":              {parse: a.Limits.parse},
@@ -137,6 +141,41 @@ func (s *Session) parse(d *caddyfile.Dispenser) error {
 
 func (s *Session) words() words {
 	return words{"idle": duration(&s.Idle), "absolute": duration(&s.Absolute), "per_user": number(&s.PerUser)}
+}
+
+// parseProxy reads who may ask for decisions. Syntax:
+//
+//	proxy traefik | caddy | nginx | haproxy | envoy   <address or network> | unix …
+func (a *App) parseProxy(d *caddyfile.Dispenser) error {
+	var p Proxy
+	if err := text(&p.Kind).parse(d); err != nil {
+		return err
+	}
+	p.From = d.RemainingArgs()
+	a.Proxies = append(a.Proxies, p)
+	return nil
+}
+
+// parseAppHost reads an app behind another proxy. Syntax:
+//
+//	app <host>[:<port>] | <origin> {
+//	    …               the words of a policy
+//	}
+func (a *App) parseAppHost(d *caddyfile.Dispenser) error {
+	at := place(d)
+	var host string
+	if err := text(&host).parse(d); err != nil {
+		return err
+	}
+	a.Apps = append(a.Apps, AppHost{Host: host})
+	app := &a.Apps[len(a.Apps)-1]
+	app.note("app", at)
+	if err := a.checkApps(); err != nil {
+		return d.WrapErr(err)
+	}
+	known := app.Policy.words()
+	known["origin"] = elsewhere("is the word behind app, such as app https://wiki.example.com")
+	return app.parse(d, known, a.checkApps)
 }
 
 // parseClient reads one API client. Syntax:

@@ -27,13 +27,19 @@ func (a *App) check() error {
 	if err := a.checkPortal(); err != nil {
 		return err
 	}
+	for i := range a.Apps {
+		if err := a.Apps[i].complete(); err != nil {
+			return fmt.Errorf("%s: %w", a.Apps[i].where(), err)
+		}
+	}
 	if a.SMTP != (SMTP{}) {
 		return a.SMTP.complete()
 	}
 	return nil
 }
 
-// checkPortal refuses what only a portal serves: a sidecar has no API.
+// checkPortal refuses what only a portal serves: a sidecar has no API, and no
+// other apps.
 func (a *App) checkPortal() error {
 	switch {
 	case a.Portal != "":
@@ -42,6 +48,10 @@ func (a *App) checkPortal() error {
 		return errors.New("client: the API is served by a portal; add \"portal https://auth.example.com\"")
 	case a.API != (API{}):
 		return errors.New("api: the API is served by a portal; add \"portal https://auth.example.com\"")
+	case len(a.Apps) > 0:
+		return errors.New("app: people sign in to an app behind another proxy at a portal; add \"portal https://auth.example.com\"")
+	case len(a.Proxies) > 0:
+		return errors.New("proxy: decisions are served by a portal; add \"portal https://auth.example.com\"")
 	}
 	return nil
 }
@@ -50,7 +60,7 @@ func (a *App) checkPortal() error {
 func (a *App) checkLines() error {
 	for _, check := range []func() error{
 		a.checkNames, a.checkPeople, a.checkLinkTTL, a.SMTP.check, a.Registration.check, a.Session.check,
-		a.API.check, a.Limits.check, a.Brand.check, a.checkClients,
+		a.API.check, a.Limits.check, a.Brand.check, a.checkClients, a.checkProxies, a.checkApps,
 	} {
 		if err := check(); err != nil {
 			return err

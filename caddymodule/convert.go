@@ -42,38 +42,26 @@ func (a *App) coreConfig(hosts []boundHost) (authcore.Config, error) {
 		c.Clients = append(c.Clients, authcore.APIClient{ID: client.Name, Title: client.Title, Origins: client.Origins, Audience: client.Audience})
 	}
 	for _, h := range hosts {
-		app := authcore.App{Policy: h.Guards[0].policy}
-		if app.Origin, err = authcore.ParseOrigin(h.Origin.String()); err != nil {
-			return c, fmt.Errorf("%s: %w", h.Guards[0].where(), err)
+		app := authcore.App{Policy: h.policy}
+		if app.Origin, err = authcore.ParseAppOrigin(h.Origin.String()); err != nil {
+			return c, fmt.Errorf("%s: %w", h.at, err)
 		}
 		c.Apps = append(c.Apps, app)
 	}
 	return c, nil
 }
 
-// spec is the guard's policy with the place of each rule.
-func (g *Guard) spec() authcore.PolicySpec {
-	lines := func(word string, entries []string) (list []authcore.Line) {
-		for _, entry := range entries {
-			rule := word + " " + entry
-			at := g.At[rule]
-			if at == "" {
-				at = rule
-			}
-			list = append(list, authcore.Line{Words: []string{entry}, At: at})
-		}
-		return list
+// spec is the policy with the place of each rule; block is the word of its
+// block.
+func (p *Policy) spec(block string) authcore.PolicySpec {
+	spec := p.Rules.spec(block, "")
+	spec.Assertion = p.Assertion
+	for i := range p.Paths {
+		spec.Paths = append(spec.Paths, p.Paths[i].spec())
 	}
-	at := g.At["passwordless_guard"]
-	if at == "" {
-		at = "passwordless_guard"
-	}
-	spec := authcore.PolicySpec{
-		Public: lines("public", g.Public), Allow: lines("allow", g.Allow), Deny: lines("deny", g.Deny), At: at,
-		Headers: map[string]string{},
-	}
+	spec.Headers = make(map[string]string)
 	for key, name := range map[string]string{
-		"user": g.Headers.User, "sub": g.Headers.Sub, "email": g.Headers.Email, "name": g.Headers.Name, "groups": g.Headers.Groups,
+		"user": p.Headers.User, "sub": p.Headers.Sub, "email": p.Headers.Email, "name": p.Headers.Name, "groups": p.Headers.Groups, "jwt": p.Headers.JWT,
 	} {
 		switch name {
 		case "":
@@ -81,6 +69,35 @@ func (g *Guard) spec() authcore.PolicySpec {
 			spec.Headers[key] = ""
 		default:
 			spec.Headers[key] = name
+		}
+	}
+	return spec
+}
+
+func (p *Path) spec() authcore.PathSpec {
+	return authcore.PathSpec{Path: p.Path, Methods: p.Methods, Rules: p.Rules.spec("path", "path "+p.Path+" ")}
+}
+
+// spec names what has no place by itself, behind within.
+func (r *Rules) spec(block, within string) authcore.PolicySpec {
+	lines := func(word string, entries []string) (list []authcore.Line) {
+		for _, entry := range entries {
+			list = append(list, authcore.Line{Words: []string{entry}, At: r.place(word+" "+entry, within)})
+		}
+		return list
+	}
+	spec := authcore.PolicySpec{
+		Public: lines("public", r.Public), Allow: lines("allow", r.Allow), Deny: lines("deny", r.Deny), Network: lines("network", r.Network),
+		Reauth: time.Duration(r.Reauth), ReauthAt: r.place("reauth", within),
+		At: cmp.Or(r.At[block], strings.TrimSpace(within), block),
+	}
+	for _, methods := range r.Require {
+		spec.Require = append(spec.Require, authcore.Line{Words: methods, At: r.place("require "+strings.Join(methods, " "), within)})
+	}
+	if r.Tokens != nil {
+		spec.Tokens = authcore.Off
+		if *r.Tokens {
+			spec.Tokens = authcore.On
 		}
 	}
 	return spec

@@ -9,6 +9,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
 // How a guard learns its hosts.
@@ -43,13 +45,16 @@ import (
 // Start walks the same routes again with the same code. Then they are decoded,
 // and the walk yields the very guards that will serve.
 
-// boundHost is one guarded host name and the guards that protect it. They stand
-// in different routes of its sites and have the same rules.
+// boundHost is one app's host name and the guards that protect it. They stand
+// in different routes of its sites and have the same rules. Behind another
+// proxy there are none.
 type boundHost struct {
 	Origin origin
-	Host   string // Origin's host
-	Server string // the HTTP server it was found in first
+	Host   string // Origin's host; "*.example.com" is every one below
 	Guards []*Guard
+
+	policy authcore.Policy // zero as long as its guards are not provisioned
+	at     string          // what put it there, to people
 }
 
 // binding is what a walk found.
@@ -104,9 +109,13 @@ func (a *App) bindHosts() (binding, error) {
 			return b, err
 		}
 	}
+	if err := b.addApps(a); err != nil {
+		return b, err
+	}
 	if err := a.judge(&b, w.portals); err != nil {
 		return b, err
 	}
+	a.warnApps(&b)
 	b.warn(w.guards)
 	b.warnBare(&w)
 	b.warnProxies(a.http)
@@ -164,16 +173,15 @@ func (b *binding) add(app *caddyhttp.App, f found) error {
 func (b *binding) put(o origin, f found) error {
 	i := slices.IndexFunc(b.hosts, func(h boundHost) bool { return h.Host == o.host })
 	if i < 0 {
-		b.hosts = append(b.hosts, boundHost{Origin: o, Host: o.host, Server: f.serverName, Guards: []*Guard{f.guard}})
+		b.hosts = append(b.hosts, boundHost{Origin: o, Host: o.host, Guards: []*Guard{f.guard}, policy: f.guard.policy, at: f.guard.where()})
 		return nil
 	}
 	h := &b.hosts[i]
-	first := h.Guards[0]
 	if h.Origin != o {
 		return fmt.Errorf("%s: %s and %s are one host name, and share cookies; give each guarded site a name of its own", f.guard.where(), h.Origin, o)
 	}
-	if !first.sameRules(f.guard) {
-		return fmt.Errorf("%s: %s is guarded by other rules already (%s); one host has one set of rules, so write the same in both", f.guard.where(), o.host, first.where())
+	if !h.Guards[0].same(&f.guard.Policy) {
+		return fmt.Errorf("%s: %s is guarded by other rules already (%s); one host has one set of rules, so write the same in both", f.guard.where(), o.host, h.at)
 	}
 	if !slices.Contains(h.Guards, f.guard) {
 		h.Guards = append(h.Guards, f.guard)
@@ -193,7 +201,7 @@ func (a *App) judge(b *binding, portals []found) error {
 	}
 	for _, h := range b.hosts {
 		if h.Host == portal.host {
-			return fmt.Errorf("%s: %s is the portal; an app there would share its cookies, so give it a host of its own", h.Guards[0].where(), h.Host)
+			return fmt.Errorf("%s: %s is the portal; an app there would share its cookies, so give it a host of its own", h.at, h.Host)
 		}
 		if a.RPID != "" && (h.Host == a.RPID || strings.HasSuffix(h.Host, "."+a.RPID)) {
 			b.warnings = append(b.warnings, fmt.Sprintf("rp_id %s covers the app %s, which may ask browsers for the portal's passkeys; rp_id %s would not", a.RPID, h.Host, portal.host))
@@ -211,6 +219,10 @@ func (a *App) judge(b *binding, portals []found) error {
 // not listen. A plain site of an https portal has a TLS proxy in front, which
 // has ports of its own, and of a listener without a single port nothing is known.
 func (b *binding) warnPort(app *caddyhttp.App, portal origin, serving []found) {
+	if slices.ContainsFunc(serving, func(f found) bool { return f.hosts != nil }) {
+		// A listener for any host beside the portal's own site is for other proxies.
+		serving = slices.DeleteFunc(serving, func(f found) bool { return f.hosts == nil })
+	}
 	var elsewhere origin
 	for _, f := range serving {
 		at, err := listenOrigin(app, f.server)
@@ -247,7 +259,7 @@ func (a *App) judgeSidecar(b *binding, portals []found) error {
 		}
 		portal.host = "auth." + portal.host
 		return fmt.Errorf("%s: %s and %s are guarded, so sign-in needs a host of its own; add \"portal %s\" to the passwordless global option, and a site there with passwordless_portal",
-			second.Guards[0].where(), first.Host, second.Host, portal)
+			second.at, first.Host, second.Host, portal)
 	}
 	if len(b.hosts) == 1 {
 		return a.checkRPID(b.hosts[0].Host)
@@ -259,14 +271,14 @@ func (a *App) judgeSidecar(b *binding, portals []found) error {
 func (b *binding) warn(guards []found) {
 	for _, h := range b.hosts {
 		routed := func(f found) bool { return f.auth && slices.Contains(h.Guards, f.guard) }
-		if !slices.ContainsFunc(guards, routed) {
+		if len(h.Guards) > 0 && !slices.ContainsFunc(guards, routed) {
 			b.warnings = append(b.warnings, fmt.Sprintf("%s: requests for %s/.auth/* may not reach it, and sign-in ends there; add to the site, with the same rules\nhandle /.auth/* {\n\tpasswordless_guard\n}",
-				h.Guards[0].where(), h.Origin))
+				h.at, h.Origin))
 		}
 	}
 	for _, f := range guards {
-		if len(f.guard.Public) > 0 && f.rewritten {
-			b.warnings = append(b.warnings, f.guard.where()+": the URI is rewritten before the guard; a path is public only if both the original and the rewritten one are listed")
+		if f.guard.looksAtPaths() && f.rewritten {
+			b.warnings = append(b.warnings, f.guard.where()+": the URI is rewritten before the guard; a path is public only if both the original and the rewritten one are listed, and path rules hold for either")
 		}
 		if isLocalSite(f) && !loopbackOnly(f.server) {
 			b.warnings = append(b.warnings, f.guard.where()+": plain HTTP on localhost, but other machines can connect; add \"bind 127.0.0.1 ::1\" to the site")
@@ -285,11 +297,11 @@ func (b *binding) warnBare(w *walker) {
 		}
 		if reached(w.bare) {
 			b.warnings = append(b.warnings, fmt.Sprintf("%s: requests for %s can reach a reverse_proxy without it, and may claim there to be anybody; guard the whole site and open paths with public",
-				h.Guards[0].where(), h.Host))
+				h.at, h.Host))
 		}
 		if reached(w.onError) {
 			b.warnings = append(b.warnings, fmt.Sprintf("%s: handle_errors of %s leads to a reverse_proxy that no guard stands in front of; put this before it\nrequest_header -Remote-*",
-				h.Guards[0].where(), h.Host))
+				h.at, h.Host))
 		}
 	}
 }

@@ -121,6 +121,18 @@ func TestValidate_Refuses(t *testing.T) {
 			portalOption + "auth.example.com {\npasswordless_portal\n}\nauth.example.com:8443 {\npasswordless_guard\n}",
 			"auth.example.com is the portal; an app there would share its cookies",
 		},
+		"an app that is guarded here": {
+			"passwordless {\nportal https://auth.example.com\napp wiki.example.com:8443\n}\n%\nwiki.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
+			"app wiki.example.com:8443 at Caddyfile:13: passwordless_guard at Caddyfile:42 guards this host already, and one host has one set of rules; remove one of them",
+		},
+		"an app and no site for the portal": {
+			"passwordless {\nportal https://auth.example.com\napp wiki.example.com\n}\n%\n:8080 {\nrespond hi\n}",
+			"portal: no site with passwordless_portal serves https://auth.example.com",
+		},
+		"two sets of path rules on one host": {
+			"app.example.com {\nhandle /a/* {\npasswordless_guard {\npath /a/* {\nallow group:a\n}\n}\n}\nhandle {\npasswordless_guard {\npath /a/* {\nallow group:b\n}\n}\n}\n}",
+			"app.example.com is guarded by other rules already (passwordless_guard at Caddyfile:43); one host has one set of rules",
+		},
 		"two sets of rules on one host": {
 			"app.example.com {\nhandle /a/* {\npasswordless_guard {\nallow group:a\n}\n}\nhandle {\npasswordless_guard\n}\n}",
 			"app.example.com is guarded by other rules already (passwordless_guard at Caddyfile:43); one host has one set of rules",
@@ -195,6 +207,9 @@ func bound(t *testing.T, cfg *caddy.Config) []string {
 	var lines []string
 	for _, h := range b.hosts {
 		line := h.Origin.String()
+		if len(h.Guards) == 0 {
+			line += " " + h.at
+		}
 		for _, g := range h.Guards {
 			if g.app != mod {
 				t.Errorf("%s: the guard is not one that was provisioned", line)
@@ -292,6 +307,14 @@ func TestBind_FindsTheOrigin(t *testing.T) {
 		"a portal that another proxy leads to": {
 			portalOption + "app.example.org {\npasswordless_guard\n}\nhttp://:9080 {\npasswordless_portal\n}",
 			[]string{"https://app.example.org Caddyfile:42"},
+		},
+		"apps behind other proxies": {
+			"passwordless {\nportal https://auth.example.com\napp wiki.example.com\napp *.example.com {\nallow group:staff\n}\n}\n%\napp.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}\nhttp://:9080 {\npasswordless_portal\n}",
+			[]string{"https://*.example.com app *.example.com at Caddyfile:14", "https://app.example.com Caddyfile:42", "https://wiki.example.com app wiki.example.com at Caddyfile:13"},
+		},
+		"apps on localhost": {
+			"passwordless {\napp wiki.localhost:8080\napp https://files.localhost\napp *.apps.localhost\nportal http://localhost:3000\n}\n%\nhttp://localhost:3000 {\npasswordless_portal\n}",
+			[]string{"http://*.apps.localhost app *.apps.localhost at Caddyfile:14", "http://wiki.localhost:8080 app wiki.localhost:8080 at Caddyfile:12", "https://files.localhost app https://files.localhost at Caddyfile:13"},
 		},
 		"two domains": {
 			portalOption + "app.example.com, app.example.org {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",

@@ -149,7 +149,11 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 	if err != nil {
 		return nil, err
 	}
-	s.authz = forwardauth.New(forwardauth.Options{Service: s.svc, Pages: proxyPages{s.pages}, Log: a.log})
+	proxies, err := a.askers()
+	if err != nil {
+		return nil, err
+	}
+	s.authz = forwardauth.New(forwardauth.Options{Service: s.svc, Pages: proxyPages{s.pages}, Proxies: proxies, Log: a.log})
 	return s, nil
 }
 

@@ -217,7 +217,7 @@ func (w *walker) invoke(n node, s scope) (scope, error) {
 	return s, err
 }
 
-// rewrite notes a change of the path. Behind a guard with public paths, what
+// rewrite notes a change of the path. Behind a guard with rules for paths, what
 // was let through is no longer what was looked at (FA-13).
 func (w *walker) rewrite(n node, s scope) (scope, error) {
 	var rw struct {
@@ -235,8 +235,8 @@ func (w *walker) rewrite(n node, s scope) (scope, error) {
 		return s, nil // method or query only
 	}
 	s.rewritten = true
-	if s.behind != nil && len(s.behind.Public) > 0 {
-		warning := s.behind.where() + ": the URI is rewritten behind the guard; public paths are compared before that"
+	if s.behind != nil && s.behind.looksAtPaths() {
+		warning := s.behind.where() + ": the URI is rewritten behind the guard; public and path rules are compared before that"
 		if !slices.Contains(w.warnings, warning) {
 			w.warnings = append(w.warnings, warning)
 		}

@@ -79,6 +79,11 @@ func reach(t *testing.T, app *caddyhttp.App) []string {
 	return lines
 }
 
+// behind is a portal with words of its own in the passwordless option.
+func behind(words, sites string) string {
+	return "passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n" + words + "\nportal https://auth.example.com\n}\n%\nauth.example.com {\npasswordless_portal\n}\n" + sites
+}
+
 func TestValidate_Warns(t *testing.T) {
 	for name, tc := range map[string]struct{ caddyfile, want string }{
 		"nothing": {
@@ -108,6 +113,42 @@ func TestValidate_Warns(t *testing.T) {
 		"a rewrite behind public paths": {
 			"app.example.com {\npasswordless_guard {\npublic /healthz\n}\nhandle_path /x/* {\nrespond hi\n}\n}",
 			"the URI is rewritten behind the guard",
+		},
+		"a rewrite before path rules": {
+			"app.example.com {\ntry_files {path} /index.html\npasswordless_guard {\npath /admin/* {\nallow group:admins\n}\n}\n}",
+			"the URI is rewritten before the guard; a path is public only if both the original and the rewritten one are listed, and path rules hold for either",
+		},
+		"a rewrite behind path rules": {
+			"app.example.com {\npasswordless_guard {\npath /admin/* {\nallow group:admins\n}\n}\nhandle_path /x/* {\nrespond hi\n}\n}",
+			"the URI is rewritten behind the guard; public and path rules are compared before that",
+		},
+		"an app and no proxy": {
+			behind("app wiki.example.com\napp git.example.com", ""),
+			"app wiki.example.com at Caddyfile:15: no proxy may ask about it; add to the passwordless global option, with the kind and address of yours\nproxy traefik 172.18.0.2",
+		},
+		"a proxy and no app": {
+			behind("proxy nginx 172.18.0.2", ""),
+			"proxy nginx: there is no app that it could ask about; add to the passwordless global option\napp wiki.example.com",
+		},
+		"a proxy that may be many": {
+			behind("app wiki.example.com\nproxy traefik 172.18.0.0/28", ""),
+			"proxy traefik: everybody in 172.18.0.0/28 can ask about apps and make addresses up; name the proxy alone, as 172.18.0.1",
+		},
+		"a proxy of IPv6 that may be many": {
+			behind("app wiki.example.com\nproxy traefik fd00::/63", ""),
+			"everybody in fd00::/63 can ask about apps",
+		},
+		"an app that the rp_id covers": {
+			behind("rp_id example.com\napp *.example.com\nproxy envoy unix", ""),
+			"rp_id example.com covers the app *.example.com",
+		},
+		"an app, its proxy and a listener inside": {
+			behind("app wiki.example.com\nproxy traefik 172.18.0.0/29 fd00::/64 unix", "http://:9080 {\npasswordless_portal\n}"),
+			"",
+		},
+		"a listener inside beside a portal on another port": {
+			behind("app wiki.example.com\nproxy caddy 127.0.0.1", "http://:9080 {\npasswordless_portal\n}\nauth.example.com:8443 {\npasswordless_portal\n}"),
+			"",
 		},
 		"a proxy that rewrites behind public paths": {
 			"app.example.com {\npasswordless_guard {\npublic /pub/*\n}\nreverse_proxy localhost:1 {\nrewrite /admin{uri}\n}\n}",
