@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -16,6 +18,40 @@ func addresses(r *http.Request) (client, peer netip.Addr) {
 		peer = from.Addr().Unmap().WithZone("")
 	}
 	return clientIP(r), peer
+}
+
+// stranger is a peer that sent forwarding headers and is no trusted proxy.
+type stranger struct {
+	peer netip.Addr
+	at   time.Time
+}
+
+// lately is how long readiness speaks of one.
+const lately = 10 * time.Minute
+
+// addresses is the same, and remembers a peer whose word was not taken.
+func (s *serving) addresses(r *http.Request) (client, peer netip.Addr) {
+	client, peer = addresses(r)
+	if !client.IsValid() && peer.IsValid() {
+		now := s.svc.Now()
+		if last := s.stranger.Load(); last == nil || last.peer != peer || now.Sub(last.at) > lately/10 {
+			s.stranger.Store(&stranger{peer, now})
+		}
+	}
+	return client, peer
+}
+
+// Clients tells readiness of proxies that did not say whom they speak for, and
+// what to write (FA-1): network rules fail for their clients, and limits count
+// them as one.
+func (s *serving) Clients() error {
+	if kind, peer, ok := s.authz.Unknown(); ok {
+		return fmt.Errorf("%s at %s sends no X-Forwarded-For that we can use; have it send the client's address", kind, peer)
+	}
+	if last := s.stranger.Load(); last != nil && s.svc.Now().Sub(last.at) < lately {
+		return fmt.Errorf("%[1]s sends X-Forwarded headers and is no trusted proxy; if it is yours, add to the global options: servers { trusted_proxies static %[1]s; trusted_proxies_strict } (serve: TRUSTED_PROXIES)", last.peer)
+	}
+	return nil
 }
 
 // clientIP is the client's address, or the zero Addr where it is unknown. Caddy

@@ -51,7 +51,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		p.asked.OtherSite = authcore.FromOtherSite(r.Header)
 	}
 	if len(p.asked.Authorization) > 0 || g.policy.AsksForClient() {
-		p.asked.Client = clientIP(r)
+		p.asked.Client, _ = s.addresses(r)
 	}
 	if p.asked.Here = p.asked.Path; r.URL.Path != original.Path || r.URL.RawPath != original.RawPath {
 		p.asked.Here = r.URL.EscapedPath()

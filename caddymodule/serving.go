@@ -39,6 +39,8 @@ type serving struct {
 
 	admins int // how many are configured
 
+	stranger atomic.Pointer[stranger] // the last proxy that nobody configured
+
 	draining atomic.Bool
 }
 
@@ -144,7 +146,7 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 	look := a.Brand.look()
 	look.Name = config.Brand
 	s.pages, err = portal.New(portal.Options{
-		Service: s.svc, Brand: look, Log: a.log, Version: Version(), Address: addresses, Health: s, MetricsAllow: allow,
+		Service: s.svc, Brand: look, Log: a.log, Version: Version(), Address: s.addresses, Health: s, MetricsAllow: allow,
 	})
 	if err != nil {
 		return nil, err

@@ -170,6 +170,7 @@ func (s *site) must(err error) {
 type healthy struct{}
 
 func (healthy) Mail() error    { return nil }
+func (healthy) Clients() error { return nil }
 func (healthy) Draining() bool { return false }
 
 func address(r *http.Request) (client, peer netip.Addr) {

@@ -42,8 +42,9 @@ func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveReadiness answers 200 or 503 with each check by name. Mail is reported
-// and never fatal: sign-in by passkey goes on without it.
+// serveReadiness answers 200 or 503 with each check by name. Mail and unknown
+// client addresses are reported and never fatal: sign-in by passkey goes on
+// without the one, and all but network rules without the other.
 func (h *Handler) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	type check struct {
 		Status string `json:"status"`
@@ -65,9 +66,11 @@ func (h *Handler) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	if h.Health.Draining() {
 		fail("draining", "the process is stopping")
 	}
-	checks["mail"] = check{Status: "ok"}
-	if err := h.Health.Mail(); err != nil {
-		checks["mail"] = check{"degraded", err.Error()}
+	for name, look := range map[string]func() error{"mail": h.Health.Mail, "client_address": h.Health.Clients} {
+		checks[name] = check{Status: "ok"}
+		if err := look(); err != nil {
+			checks[name] = check{"degraded", err.Error()}
+		}
 	}
 	writeJSON(w, status, struct {
 		Status string           `json:"status"`

@@ -32,6 +32,9 @@ type Options struct {
 type HealthSource interface {
 	// Mail is nil while mail goes out; it is reported and never fatal.
 	Mail() error
+	// Clients is nil while every proxy lately said whom it speaks for; an error
+	// names the line to add. It is reported and never fatal.
+	Clients() error
 	// Draining is true once the process has begun to stop.
 	Draining() bool
 }

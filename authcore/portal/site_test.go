@@ -176,6 +176,7 @@ func (s *site) reload(change func(*authcore.Config)) {
 type healthy struct{}
 
 func (healthy) Mail() error    { return nil }
+func (healthy) Clients() error { return nil }
 func (healthy) Draining() bool { return false }
 
 func address(r *http.Request) (client, peer netip.Addr) {
