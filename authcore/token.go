@@ -138,7 +138,7 @@ func (s *Service) ListTokens(ctx context.Context, who string) (list []*store.Acc
 
 // tokenAlive applies expiry and user state (SE-5, EM-7).
 func tokenAlive(rec *store.AccessToken, u *store.User, now time.Time) bool {
-	return rec.UserID == u.ID && rec.Epoch == u.DeviceEpoch && !u.Disabled && !u.VerifiedAt.IsZero() &&
+	return rec.Epoch == u.DeviceEpoch && !u.Disabled && !u.VerifiedAt.IsZero() &&
 		(rec.Expires.IsZero() || now.Before(rec.Expires))
 }
 

@@ -108,7 +108,8 @@ func TestToken_RefusedWithTheReasonAndAudited_AD6(t *testing.T) {
 		if r := f.refused(err, tc.want); !strings.Contains(r.Detail, tc.says) || token != "" || rec != nil {
 			t.Errorf("%s: says %q, want %q", name, r.Detail, tc.says)
 		}
-		if lines := f.audit(evTokenCreated); len(lines) != before+1 || lines[0].Success || lines[0].Actor != "host" || lines[0].Details["why"] != string(tc.want) {
+		if lines := f.audit(evTokenCreated); len(lines) != before+1 || lines[0].Success || lines[0].Actor != "host" || lines[0].Details["why"] != string(tc.want) ||
+			(lines[0].Subject == "") != (name == "nobody") {
 			t.Errorf("%s: the audit log has %+v", name, lines)
 		}
 	}

@@ -165,13 +165,9 @@ func (c *tokenCache) add(e *tokenEntry) {
 	if sh.entries == nil {
 		sh.entries = map[store.Hash]*tokenEntry{}
 	}
-	old := sh.entries[e.hash]
-	if old != nil { // its last use may not be in the store yet
-		e.touched.Store(max(e.touched.Load(), old.touched.Load()))
-	}
-	if old == nil && len(sh.entries) >= tokensPerShard {
-		for h, other := range sh.entries {
-			if other.stamp != e.stamp {
+	if len(sh.entries) >= tokensPerShard && sh.entries[e.hash] == nil {
+		for h, old := range sh.entries {
+			if old.stamp != e.stamp {
 				delete(sh.entries, h)
 			}
 		}
