@@ -181,8 +181,14 @@ func TestSecurityHeaders_OnEveryAnswer(t *testing.T) {
 			path   string
 			status int
 		}{
-			{"/open/app", 200}, {"/open/error", 418}, {"/open/caught", 503}, {"/open/old", 302}, {"/open/gone", 502},
-			{"/open/limited", 0}, {"/open/limited", 429}, {"/open/quiet", 204},
+			{"/open/app", 200},
+			{"/open/error", 418},
+			{"/open/caught", 503},
+			{"/open/old", 302},
+			{"/open/gone", 502},
+			{"/open/limited", 0},
+			{"/open/limited", 429},
+			{"/open/quiet", 204},
 		} {
 			res, _ := do(t, c, s.request(t, http.MethodGet, ask.path, nil))
 			if ask.status != 0 && res.StatusCode != ask.status {
@@ -229,12 +235,20 @@ func TestSecurityHeaders_OurPagesStayStrict_WB1(t *testing.T) {
 // JSON has no parser of ours in front: the same is refused when it is loaded.
 func TestSecurityHeaders_RefusedInJSONToo(t *testing.T) {
 	for _, s := range []SecurityHeaders{
-		{Nosniff: "nosniff"}, {Nosniff: "on\r\nX-Evil: 1"},
-		{ReferrerPolicy: "always"}, {ReferrerPolicy: "origin\r\nX-Evil: 1"},
-		{Frame: "ALLOWALL"}, {Frame: "DENY\n"},
-		{PermissionsPolicy: "camera=()\r\nX-Evil: 1"}, {PermissionsPolicy: "camera=()\n"}, {PermissionsPolicy: "camera=(\x00)"},
-		{HSTS: HSTS{Off: true, Subdomains: true}}, {HSTS: HSTS{MaxAge: 1}}, {HSTS: HSTS{MaxAge: -1}},
-		{HSTS: HSTS{Preload: true}}, {HSTS: HSTS{Preload: true, Subdomains: true, MaxAge: caddy.Duration(day)}},
+		{Nosniff: "nosniff"},
+		{Nosniff: "on\r\nX-Evil: 1"},
+		{ReferrerPolicy: "always"},
+		{ReferrerPolicy: "origin\r\nX-Evil: 1"},
+		{Frame: "ALLOWALL"},
+		{Frame: "DENY\n"},
+		{PermissionsPolicy: "camera=()\r\nX-Evil: 1"},
+		{PermissionsPolicy: "camera=()\n"},
+		{PermissionsPolicy: "camera=(\x00)"},
+		{HSTS: HSTS{Off: true, Subdomains: true}},
+		{HSTS: HSTS{MaxAge: 1}},
+		{HSTS: HSTS{MaxAge: -1}},
+		{HSTS: HSTS{Preload: true}},
+		{HSTS: HSTS{Preload: true, Subdomains: true, MaxAge: caddy.Duration(day)}},
 	} {
 		if err := s.Provision(caddy.Context{}); err == nil || !strings.HasPrefix(err.Error(), "passwordless_headers: ") {
 			t.Errorf("%+v: %v", s, err)
