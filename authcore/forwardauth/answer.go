@@ -140,8 +140,8 @@ func (c *call) bare(status int) {
 }
 
 func (c *call) status(code int) {
-	c.answered = true
 	c.w.WriteHeader(code)
+	c.answered = true // not before: a panic in between would leave the 200 that net/http sends for silence
 }
 
 // deny has somebody else answer. It reports false, and nothing was written,

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,13 +56,16 @@ func allProxies() (list []forwardauth.Proxy) {
 
 // site is a whole installation: store, service, portal, decision endpoints.
 type site struct {
-	t     testing.TB
-	db    store.Store
-	rt    *authcore.Runtime
-	svc   *authcore.Service
-	pages forwardauth.Pages
-	h     *forwardauth.Handler
-	log   *lockedLog
+	t   testing.TB
+	db  store.Store
+	rt  *authcore.Runtime
+	svc *authcore.Service
+	// before is the service without any rule: whoever signed in then has a
+	// session that the rules may not let in.
+	before *authcore.Service
+	pages  forwardauth.Pages
+	h      *forwardauth.Handler
+	log    *lockedLog
 
 	broken atomic.Bool // the store answers no more
 	later  atomic.Int64
@@ -128,7 +132,7 @@ func newSite(t testing.TB) *site {
 	})
 	portalOrigin, err := authcore.ParseOrigin(portalURL)
 	s.must(err)
-	s.svc, err = authcore.NewService(s.rt, authcore.Config{
+	c := authcore.Config{
 		Portal: portalOrigin,
 		Apps: []authcore.App{
 			app(t, appURL, authcore.PolicySpec{Public: words("/healthz", "/assets/*")}),
@@ -140,9 +144,17 @@ func newSite(t testing.TB) *site {
 			app(t, signedURL, authcore.PolicySpec{Assertion: true, Headers: map[string]string{"user": "X-WebAuth-User"}}),
 		},
 		Requests: 100_000, Burst: 100_000,
-	})
+	}
+	s.svc, err = authcore.NewService(s.rt, c)
 	s.must(err)
 	s.svc.Start()
+	before := c
+	before.Apps = slices.Clone(c.Apps)
+	for i := range before.Apps {
+		before.Apps[i].Policy = authcore.Policy{}
+	}
+	s.before, err = authcore.NewService(s.rt, before)
+	s.must(err)
 	inner, err := portal.New(portal.Options{Service: s.svc, Brand: portal.Brand{Name: "Example"}, Log: log, Health: healthy{}, Address: address})
 	s.must(err)
 	s.pages = pages{inner}
@@ -188,37 +200,43 @@ func (pages) Fail(w http.ResponseWriter, _ *http.Request, status int, code, titl
 	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "code": code, "title": title, "detail": detail})
 }
 
-// signIn gives a user a session on an app's host, by mail and hand-over, and
-// answers its cookie.
-func (s *site) signIn(user, origin string) string {
+// live is a root session of a user, who signs in by mail for it.
+func (s *site) live(user string) *authcore.Live {
 	s.t.Helper()
 	ctx := context.Background()
-	flow, err := s.svc.NewToken()
+	flow, err := s.before.NewToken()
 	s.must(err)
 	b := authcore.Browser{Client: authcore.Client{IP: netip.MustParseAddr(someone)}, Flow: flow}
-	_, err = s.svc.StartEmail(ctx, authcore.StartEmail{Address: user, Browser: b})
+	_, err = s.before.StartEmail(ctx, authcore.StartEmail{Address: user, Browser: b})
 	s.must(err)
-	got, err := s.svc.VerifyCode(ctx, s.code(), b)
+	got, err := s.before.VerifyCode(ctx, s.code(), b)
 	s.must(err)
-	live, _, err := s.svc.Current(ctx, []string{s.svc.SessionCookie(s.svc.Portal()) + "=" + got.Token.Reveal()})
+	live, _, err := s.before.Current(ctx, []string{s.before.SessionCookie(s.before.Portal()) + "=" + got.Token.Reveal()})
 	s.must(err)
+	return live
+}
+
+// signIn gives a user a session on an app's host, by mail and hand-over, and
+// answers its cookie. It happened before there were rules.
+func (s *site) signIn(user, origin string) string {
+	s.t.Helper()
 	o, err := authcore.ParseOrigin(origin)
 	s.must(err)
-	a := s.svc.App(o.Host)
-	nonce, err := s.svc.NewToken()
+	a := s.before.App(o.Host)
+	nonce, err := s.before.NewToken()
 	s.must(err)
-	handed, err := s.svc.RedeemTicket(ctx, a, s.ticket(live, a, nonce), nonce, b.Client)
+	handed, err := s.before.RedeemTicket(context.Background(), a, s.ticket(s.live(user), a, nonce), nonce, authcore.Client{})
 	s.must(err)
-	return s.svc.SessionCookie(o) + "=" + handed.Token.Reveal()
+	return s.before.SessionCookie(o) + "=" + handed.Token.Reveal()
 }
 
 // ticket is what the portal sends a browser back to an app with.
 func (s *site) ticket(live *authcore.Live, a *authcore.App, nonce authcore.Token) string {
 	s.t.Helper()
-	sealed, err := s.svc.SealReturn(a, authcore.Return{Path: "/page"}, nonce)
+	sealed, err := s.before.SealReturn(a, authcore.Return{Path: "/page"}, nonce)
 	s.must(err)
-	back, a := s.svc.OpenReturn(sealed)
-	target, err := s.svc.IssueTicket(context.Background(), live, back, a)
+	back, a := s.before.OpenReturn(sealed)
+	target, err := s.before.IssueTicket(context.Background(), live, back, a)
 	s.must(err)
 	_, ticket, ok := strings.Cut(target, "/.auth/callback?ticket=")
 	if !ok {
