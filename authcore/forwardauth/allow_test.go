@@ -3,6 +3,7 @@ package forwardauth_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/forwardauth"
@@ -147,6 +148,26 @@ func TestAllow_SessionOfAnotherAppOpensNothing(t *testing.T) {
 			t.Errorf("%s: %d at its own app", kind, a.StatusCode)
 		}
 	}
+}
+
+// FA-14: many people at once, and each answer is about who asked.
+func TestAllow_NeverCrossesIdentities(t *testing.T) {
+	s := newSite(t)
+	cookies := map[string]string{ada: s.signIn(ada, appURL), bob: s.signIn(bob, appURL), "": ""}
+	var all sync.WaitGroup
+	for user, cookie := range cookies {
+		for _, kind := range forwardauth.Kinds() {
+			all.Go(func() {
+				for range 100 {
+					a := send(t, s.h, question{cookie: cookie, uri: "/healthz"}.in(kind))
+					if got := a.Header["Remote-User"]; len(got) != 1 || got[0] != user {
+						t.Errorf("%s: %q is told to be %q", kind, user, got)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
 }
 
 // discard is a writer that can be used again.

@@ -75,7 +75,10 @@ func (c *call) refuse(d *authcore.Decision) {
 	if d.Err != nil {
 		more = append(more, "error", d.Err)
 	}
-	c.log(level, string(d.Why), more...)
+	if d.App == nil && c.svc.IsPortal(c.asked.host) {
+		more = append(more, "hint", "this is the portal's own host; take the check off it, so that people can sign in")
+	}
+	c.note(level, string(d.Why), more...)
 	if c.speaks.bare {
 		c.refuseBare(d)
 		return
@@ -108,7 +111,7 @@ func (c *call) refuseBare(d *authcore.Decision) {
 func (c *call) serveReserved() {
 	switch {
 	case c.speaks.bare: // its own route brings these paths to us
-		c.log(slog.LevelWarn, "this path is ours and was asked about", "hint", "add the route of "+authcore.ReservedPrefix+"/ to us, before the check")
+		c.note(slog.LevelWarn, "this path is ours and was asked about", "hint", "add the route of "+authcore.ReservedPrefix+"/ to us, before the check")
 		c.bare(http.StatusForbidden)
 	case c.asked.decoded == authcore.ReservedPrefix+"/logout" && (c.asked.method == http.MethodGet || c.asked.method == http.MethodHead):
 		// A page with a button, so 200; the portal has one for the whole browser.

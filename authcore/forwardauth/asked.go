@@ -44,16 +44,11 @@ func (a *asked) at(o authcore.Origin) bool {
 // reserved reports whether the path is ours on every app host, and whether
 // everybody who reads it sees that.
 func (a *asked) reserved() (ours, plain bool) {
-	if !isReserved(a.path) && !isReserved(a.decoded) {
+	if !isBelow(a.path, authcore.ReservedPrefix) && !isBelow(a.decoded, authcore.ReservedPrefix) {
 		return false, false
 	}
 	_, plain = canonpath.Parse(a.path)
 	return true, plain
-}
-
-func isReserved(path string) bool {
-	rest, ok := strings.CutPrefix(path, authcore.ReservedPrefix)
-	return ok && (rest == "" || rest[0] == '/')
 }
 
 // url is the asked URL as a server would have it.

@@ -60,6 +60,7 @@ func Serves(path string) bool {
 	return strings.HasPrefix(path, "/api/authz/") || isBelow(path, verifyPath)
 }
 
+// isBelow reports whether a path is prefix or stands behind it and a slash.
 func isBelow(path, prefix string) bool {
 	rest, ok := strings.CutPrefix(path, prefix)
 	return ok && (rest == "" || rest[0] == '/')
@@ -85,6 +86,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.rescue()
 	prefix := c.route()
 	if c.speaks == nil {
+		if !c.svc.IsPortal(r.Host) { // there, it is the public that asks
+			c.note(slog.LevelWarn, "there is no such endpoint", "hint", "a line such as proxy traefik "+c.from.String()+" opens the one of that kind")
+		}
 		c.fail(http.StatusNotFound, "NOT_FOUND", "Nothing here", "There is nothing at this address.")
 		return
 	}
@@ -164,12 +168,12 @@ func (c *call) trust() bool {
 // decide asks the core, as the guard does.
 func (c *call) decide() {
 	a := &c.asked
-	if app := c.svc.App(a.host); app != nil && a.at(app.Origin) {
-		c.app = app
-	} else {
+	app := c.svc.App(a.host)
+	if app == nil || !a.at(app.Origin) {
 		c.refuse(&authcore.Decision{Why: authcore.WhyHost})
 		return
 	}
+	c.app = app
 	if a.scheme != c.app.Origin.Scheme {
 		c.mixedSchemes()
 		return
@@ -208,21 +212,21 @@ func (c *call) distrusted() {
 			break
 		}
 	}
-	c.log(slog.LevelWarn, "this peer is no configured proxy", "hint", fmt.Sprintf("if it is yours, write: proxy %s %s", kind, c.from))
+	c.note(slog.LevelWarn, "this peer is no configured proxy", "hint", fmt.Sprintf("if it is yours, write: proxy %s %s", kind, c.from))
 	c.fail(http.StatusForbidden, "PROXY_NOT_TRUSTED", "Not a known proxy", "This address answers configured proxies only. The log names the line to add.")
 }
 
 // malformed refuses what is not understood. Nothing is guessed from the check
 // request's own method, host or path (FA-3).
 func (c *call) malformed(why string) {
-	c.log(slog.LevelWarn, why)
+	c.note(slog.LevelWarn, why)
 	c.fail(http.StatusBadRequest, "CHECK_MALFORMED", "The proxy's question is malformed", "We cannot tell which request this is about: "+why+".")
 }
 
 // mixedSchemes refuses a request by another scheme than the app's, whose cookies
 // would not come along, so that a sign-in would go in circles.
 func (c *call) mixedSchemes() {
-	c.log(slog.LevelWarn, "the request came by another scheme than the app's", "said", c.asked.scheme, "app", c.app.Origin.String(),
+	c.note(slog.LevelWarn, "the request came by another scheme than the app's", "said", c.asked.scheme, "app", c.app.Origin.String(),
 		"hint", "if the browser did use "+c.app.Origin.Scheme+", a proxy in front of "+string(c.kind)+" ends TLS: let it send X-Forwarded-Proto, and have "+string(c.kind)+" trust its address")
 	c.fail(http.StatusBadRequest, "SCHEME_MISMATCH", "http and https are mixed up",
 		"This app is "+c.app.Origin.String()+", and the proxy says that the request came by "+c.asked.scheme+
@@ -238,7 +242,7 @@ func (c *call) rescue() {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
-	c.log(slog.LevelError, "panic", "panic", fmt.Sprint(v))
+	c.note(slog.LevelError, "panic", "panic", fmt.Sprint(v))
 	if c.answered {
 		return
 	}
@@ -250,17 +254,17 @@ func (c *call) rescue() {
 	c.bare(status)
 }
 
-// log writes the one line of a refusal: no header, no cookie, no query (LG-1).
-func (c *call) log(level slog.Level, reason string, more ...any) {
+// note writes the one line of a refusal: no header, no cookie, no query (LG-1).
+func (c *call) note(level slog.Level, reason string, more ...any) {
 	ctx := c.r.Context()
-	if !c.Handler.log.Enabled(ctx, level) {
+	if !c.log.Enabled(ctx, level) {
 		return
 	}
 	host := c.asked.host
 	if host == "" {
 		host = capped(c.r.Host)
 	}
-	c.Handler.log.Log(ctx, level, "refusing a check request", append([]any{
+	c.log.Log(ctx, level, "refusing a check request", append([]any{
 		"reason", reason, "kind", string(c.kind), "peer", c.from.String(), "host", host,
 	}, more...)...)
 }

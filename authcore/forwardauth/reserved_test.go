@@ -190,9 +190,11 @@ func (p *recording) reply(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *recording) ServeApp(w http.ResponseWriter, r *http.Request, _ *authcore.App) { p.reply(w, r) }
+
 func (p *recording) Refuse(w http.ResponseWriter, r *http.Request, _ *authcore.Decision) {
 	p.reply(w, r)
 }
+
 func (p *recording) Fail(w http.ResponseWriter, r *http.Request, _ int, _, _, _ string) {
 	p.reply(w, r)
 }

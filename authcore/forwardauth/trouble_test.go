@@ -1,6 +1,7 @@
 package forwardauth_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,6 +56,20 @@ func TestTrouble_PanicDenies(t *testing.T) {
 	}
 }
 
+// Who gives up on a connection means it: the proxy gets no answer, which is no
+// allow either.
+func TestTrouble_AbortCutsTheConnection(t *testing.T) {
+	s := newSite(t)
+	s.pages = &recording{answer: func(http.ResponseWriter) { panic(http.ErrAbortHandler) }}
+	h := s.handler(allProxies()...)
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("the server hears of %v", err)
+		}
+	}()
+	h.ServeHTTP(httptest.NewRecorder(), question{}.in("caddy"))
+}
+
 // failing is a connection that breaks down at the first status.
 type failing struct {
 	*httptest.ResponseRecorder
@@ -92,6 +107,10 @@ func TestLog_NamesTheReasonAndNothingSecret(t *testing.T) {
 		if got := strings.Count(s.log.String(), "\n") - before; got != 3 {
 			t.Errorf("%s: %d lines for three refusals", kind, got)
 		}
+	}
+	s.ask("traefik", question{origin: portalURL})
+	if !strings.Contains(s.log.String(), "take the check off it") {
+		t.Error("a check of the portal itself is not named")
 	}
 	r := question{cookie: cookie}.in("caddy")
 	r.Host, r.RemoteAddr = strings.Repeat("\x1b", 5000), "192.0.2.1:1"

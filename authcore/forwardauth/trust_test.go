@@ -151,6 +151,9 @@ func TestEndpoint_ExistsOnlyForAConfiguredKind(t *testing.T) {
 			t.Errorf("without any proxy, %s is there", path)
 		}
 	}
+	if !strings.Contains(s.log.String(), "proxy traefik 172.18.0.6") {
+		t.Error("the log does not say how to open one")
+	}
 }
 
 func TestEndpoint_IsExactlyItsPath(t *testing.T) {
