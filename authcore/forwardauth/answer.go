@@ -64,12 +64,15 @@ func emptyNames(h http.Header, policy *authcore.Policy) string {
 
 // refuse answers a decision that is not allow.
 func (c *call) refuse(d *authcore.Decision) {
-	level := slog.LevelInfo
+	level, paged := slog.LevelInfo, !c.speaks.bare && d.App != nil
 	switch d.Verdict {
 	case authcore.SignIn, authcore.StepUp:
 		level = slog.LevelDebug // every visit begins so
 	case authcore.Unavailable:
 		level = slog.LevelError
+	}
+	if paged && (d.Verdict == authcore.Deny || d.Verdict == authcore.Unavailable) {
+		level = slog.LevelDebug // the page that says no logs it
 	}
 	more := []any{"verdict", d.Verdict.String(), "at", d.At}
 	if d.Err != nil {

@@ -19,6 +19,7 @@ func (c *call) original() *http.Request {
 			r.Header[name] = values
 		}
 	}
+	r.TLS = nil // of the check's connection; the asked scheme is the app's, or we would not be here
 	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, 0, nil, nil
 	return r
 }

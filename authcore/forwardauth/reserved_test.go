@@ -1,6 +1,7 @@
 package forwardauth_test
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/url"
 	"strings"
@@ -154,13 +155,14 @@ func TestPages_GetTheOriginalRequest(t *testing.T) {
 			"X-Forwarded-Prefix": "/x", "Connection": "close",
 		}}.in(kind)
 		r.Body, r.ContentLength = http.MaxBytesReader(nil, http.NoBody, 1), 7
+		r.TLS = &tls.ConnectionState{}
 		send(t, h, r)
 		got := seen.request
 		if got.Method != "POST" || got.Host != "app.example.com" || got.URL.RequestURI() != "/a%20b?c=%2f&" || got.URL.Path != "/a b" || got.RequestURI != "/a%20b?c=%2f&" {
 			t.Errorf("%s: %s %s %s", kind, got.Method, got.Host, got.URL)
 		}
-		if got.Body != http.NoBody || got.ContentLength != 0 {
-			t.Errorf("%s: the body of the check is passed on", kind)
+		if got.Body != http.NoBody || got.ContentLength != 0 || got.TLS != nil {
+			t.Errorf("%s: the body or the connection of the check is passed on", kind)
 		}
 		if len(got.Header) != 2 || got.Header.Get("Accept") != "text/html" || got.Header.Get("Cookie") != "a=b" {
 			t.Errorf("%s: headers %v", kind, got.Header)

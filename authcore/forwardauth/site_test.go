@@ -3,7 +3,6 @@ package forwardauth_test
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -111,7 +110,7 @@ func words(w ...string) []authcore.Line { return []authcore.Line{{Words: w, At: 
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, db: bolttest.Open(t), log: &lockedLog{}}
-	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewJSONHandler(s.log, nil))
 	faults := storetest.Faults{
 		OnView: func(int) error {
 			if s.broken.Load() {
@@ -155,9 +154,8 @@ func newSite(t testing.TB) *site {
 	}
 	s.before, err = authcore.NewService(s.rt, before)
 	s.must(err)
-	inner, err := portal.New(portal.Options{Service: s.svc, Brand: portal.Brand{Name: "Example"}, Log: log, Health: healthy{}, Address: address})
+	s.pages, err = portal.New(portal.Options{Service: s.svc, Brand: portal.Brand{Name: "Example"}, Log: log, Health: healthy{}, Address: address})
 	s.must(err)
-	s.pages = pages{inner}
 	s.h = s.handler(allProxies()...)
 	for user, groups := range map[string][]string{ada: {"staff"}, bob: nil} {
 		_, err := s.svc.AddUser(t.Context(), "cli", authcore.NewUser{Email: user, DisplayName: "Zoë", Groups: groups})
@@ -168,7 +166,7 @@ func newSite(t testing.TB) *site {
 
 func (s *site) handler(proxies ...forwardauth.Proxy) *forwardauth.Handler {
 	return forwardauth.New(forwardauth.Options{
-		Service: s.svc, Pages: s.pages, Proxies: proxies, Log: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Service: s.svc, Pages: s.pages, Proxies: proxies, Log: slog.New(slog.NewJSONHandler(s.log, nil)),
 	})
 }
 
@@ -189,15 +187,6 @@ func address(r *http.Request) (client, peer netip.Addr) {
 	client, _ = forwardauth.ClientOf(r.Context())
 	a, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return client, a.Addr()
-}
-
-// pages are the portal's own, as the module puts them behind the endpoints.
-type pages struct{ *portal.Handler }
-
-func (pages) Fail(w http.ResponseWriter, _ *http.Request, status int, code, title, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "code": code, "title": title, "detail": detail})
 }
 
 // live is a root session of a user, who signs in by mail for it.

@@ -116,7 +116,7 @@ func TestLog_NamesTheReasonAndNothingSecret(t *testing.T) {
 	r.Host, r.RemoteAddr = strings.Repeat("\x1b", 5000), "192.0.2.1:1"
 	send(t, s.h, r)
 	text := s.log.String()
-	for _, want := range []string{`"reason":"allow"`, `"at":"Caddyfile:17"`, `"kind":"haproxy"`, `"peer":"172.18.0.9"`, `"host":"wiki.example.org"`, `"reason":"host"`} {
+	for _, want := range []string{`"reason":"allow"`, `"why":"allow"`, `"at":"Caddyfile:17"`, `"kind":"haproxy"`, `"peer":"172.18.0.9"`, `"host":"wiki.example.org"`, `"reason":"host"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the log lacks %s", want)
 		}
