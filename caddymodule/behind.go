@@ -96,7 +96,7 @@ func (a *App) checkProxies() error {
 	seen := make(map[string]bool)
 	for _, p := range a.Proxies {
 		if !slices.Contains(proxyKinds, p.Kind) {
-			return fmt.Errorf("proxy: %q; write traefik, caddy, nginx, haproxy or envoy, and its address", p.Kind)
+			return fmt.Errorf("proxy: %q is no kind of proxy; write traefik, caddy, nginx, haproxy or envoy", p.Kind)
 		}
 		if len(p.From) == 0 {
 			return fmt.Errorf("proxy: the address of %[1]s is missing, such as proxy %[1]s 172.18.0.2", p.Kind)
@@ -106,7 +106,7 @@ func (a *App) checkProxies() error {
 				return fmt.Errorf("proxy: %w", err)
 			}
 			if seen[p.Kind+" "+from] {
-				return fmt.Errorf("proxy: %q stands twice", from)
+				return fmt.Errorf("proxy: %q stands twice", p.Kind+" "+from)
 			}
 			seen[p.Kind+" "+from] = true
 		}

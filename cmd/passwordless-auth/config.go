@@ -77,7 +77,9 @@ else from a flat TOML file with the same names in lower case.
   ADMIN_EMAIL                    who may become admin, by an invitation made on this host
   CORS_ALLOWED_ORIGINS           origins whose scripts may use the API
   API_CLIENTS                    programs that may: NAME=Title https://origin, separated by commas
-  TRUSTED_PROXIES                the TLS proxy in front, whose X-Forwarded-For is believed
+  PROTECTED_HOSTS                apps behind a proxy that asks us: wiki.example.com, *.example.org:8443
+  PROXY                          what that proxy is: traefik, caddy, nginx, haproxy or envoy
+  TRUSTED_PROXIES                the proxies in front, whose X-Forwarded-For is believed; PROXY needs it
   SERVER_HOST, SERVER_PORT       where to listen (0.0.0.0, 3000)
   LOG_LEVEL, LOG_FORMAT          debug, info, warn or error; console or json (info, console)
   METRICS_ALLOW                  who may read /health and /readiness (this machine, private networks)

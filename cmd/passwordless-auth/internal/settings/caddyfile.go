@@ -89,6 +89,12 @@ func (s *Settings) writeApp(f *caddyfile.File) {
 	list("REGISTRATION", "registration", s.Registration)
 	list("ADMIN_EMAIL", "admins", s.AdminEmails)
 	f.Line(s.label("MAGIC_LINK_EXPIRY_SECONDS"), "link_ttl", inSeconds(s.LinkTTL))
+	for _, kind := range s.Proxies {
+		list("PROXY", "proxy", append([]string{kind}, s.TrustedProxies...))
+	}
+	for _, host := range s.ProtectedHosts {
+		line("PROTECTED_HOSTS", "app", host)
+	}
 	s.writeAPI(f)
 	f.Open("", "limits")
 	f.Line(s.label("RATE_LIMIT_PER_MINUTE"), "requests", strconv.Itoa(s.RequestsPerMinute), "per", "1m")

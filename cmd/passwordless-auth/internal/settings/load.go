@@ -95,6 +95,7 @@ func (r *reader) read(s *Settings) {
 	for _, p := range s.TrustedProxies {
 		r.network("TRUSTED_PROXIES", p)
 	}
+	r.apps(s)
 
 	s.RequestsPerMinute = r.number("RATE_LIMIT_PER_MINUTE", 60, 1, 1_000_000, "requests")
 	// EC-3: each mail gives a guesser five tries.
@@ -140,6 +141,30 @@ func (r *reader) mail(s *Settings) {
 	_, user := r.set["SMTP_USERNAME"] // what is set and refused was said already
 	if _, password := r.set["SMTP_PASSWORD"]; user != password {
 		r.problem("SMTP_USERNAME", "and SMTP_PASSWORD belong together; set both or neither")
+	}
+}
+
+// apps reads which hosts other proxies ask about, and what those proxies are.
+// Whoever may ask is believed, so they are named, and never everybody (FA-1).
+func (r *reader) apps(s *Settings) {
+	s.ProtectedHosts = r.list("PROTECTED_HOSTS")
+	for _, kind := range r.list("PROXY") {
+		s.Proxies = append(s.Proxies, strings.ToLower(kind))
+	}
+	switch hosts, proxies := len(s.ProtectedHosts) > 0, len(s.Proxies) > 0; {
+	case hosts && !proxies:
+		r.problem("PROTECTED_HOSTS", "is set, but PROXY is not; write what stands in front of these hosts: traefik, caddy, nginx, haproxy or envoy")
+	case proxies && !hosts:
+		r.problem("PROXY", "is set, but PROTECTED_HOSTS is not; write the hosts of the apps behind it, such as wiki.example.com")
+	case proxies && len(s.TrustedProxies) == 0:
+		r.problem("PROXY", "is set, but TRUSTED_PROXIES is not; write the address that the proxy connects from there, such as 172.18.0.2")
+	case !proxies:
+		return
+	}
+	for _, entry := range s.TrustedProxies {
+		if p, err := netip.ParsePrefix(entry); err == nil && p.Bits() == 0 {
+			r.problem("TRUSTED_PROXIES", fmt.Sprintf("%q is everybody, who could all ask about the apps of PROTECTED_HOSTS; write the address of the proxy, such as 172.18.0.2", entry))
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package settings
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,17 @@ func TestLoad_ClientsHaveNamesTitlesAndOrigins(t *testing.T) {
 	}
 }
 
+func TestLoad_AppsBehindProxies(t *testing.T) {
+	dir := files(t, map[string]string{"config.toml": "protected_hosts = [\"wiki.example.com\", \"*.example.org:8443\"]\nproxy = \"Traefik, caddy\"\ntrusted_proxies = \"172.18.0.2\"\n"})
+	s, err := Load(Options{Environ: minimal, Dir: t.TempDir(), ConfigFile: filepath.Join(dir, "config.toml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(slices.Concat(s.ProtectedHosts, s.Proxies), " "); got != "wiki.example.com *.example.org:8443 traefik caddy" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // Everything wrong is said at once, each by its variable.
 func TestLoad_NamesEveryProblem(t *testing.T) {
 	_, err := Load(Options{Environ: []string{"SERVER_PORT=0", "LOG_LEVEL=loud"}, Dir: t.TempDir()})
@@ -155,7 +167,7 @@ func TestLoad_ErrorsNeverShowASecret(t *testing.T) {
 }
 
 func TestAddress_NeedsNothingElse(t *testing.T) {
-	host, port, err := Address(Options{Environ: []string{"SERVER_PORT=4000", "LOG_LEVEL=loud", "PROXY=nginx"}, Dir: t.TempDir()})
+	host, port, err := Address(Options{Environ: []string{"SERVER_PORT=4000", "LOG_LEVEL=loud", "BACKUP_DIR=/backups"}, Dir: t.TempDir()})
 	if err != nil || host != "0.0.0.0" || port != 4000 {
 		t.Errorf("%s %d %v", host, port, err)
 	}

@@ -23,6 +23,7 @@ func build(o Options) error {
 // Each refusal names the variable and says what to write.
 func TestSettings_Refusals(t *testing.T) {
 	mail := []string{"SMTP_HOST=mail.example.com", "EMAIL_FROM=login@example.com"}
+	apps := []string{"PROTECTED_HOSTS=wiki.example.com", "PROXY=nginx", "TRUSTED_PROXIES=172.18.0.2"}
 	for _, c := range []struct {
 		env  []string
 		want []string // parts of the message
@@ -78,8 +79,19 @@ func TestSettings_Refusals(t *testing.T) {
 		{[]string{"REDIS_URL=redis://r"}, []string{"REDIS_URL is not available"}},
 		{[]string{"WEBHOOK_URL=https://h"}, []string{"WEBHOOK_URL is not available"}},
 		{[]string{"WEBHOOK_SECRET=x"}, []string{"WEBHOOK_SECRET is not available"}},
-		{[]string{"PROTECTED_HOSTS=app.example.com"}, []string{"PROTECTED_HOSTS is not available", "passwordless_guard"}},
-		{[]string{"PROXY=nginx"}, []string{"PROXY is not available", "passwordless_guard"}},
+		{[]string{"PROTECTED_HOSTS=app.example.com"}, []string{"PROTECTED_HOSTS is set, but PROXY is not", "nginx"}},
+		{[]string{"PROXY=nginx"}, []string{"PROXY is set, but PROTECTED_HOSTS is not", "wiki.example.com"}},
+		{[]string{"PROTECTED_HOSTS=app.example.com", "PROXY=nginx"}, []string{"PROXY is set, but TRUSTED_PROXIES is not", "172.18.0.2"}},
+		{append(apps, "PROXY=trafik"), []string{`PROXY: "trafik" is no kind of proxy`, "traefik"}},
+		{append(apps, "PROXY=nginx,NGINX"), []string{`PROXY: "nginx 172.18.0.2" stands twice`}},
+		{append(apps, "TRUSTED_PROXIES=0.0.0.0/0"), []string{`TRUSTED_PROXIES: "0.0.0.0/0" is everybody`, "172.18.0.2"}},
+		{append(apps, "TRUSTED_PROXIES=172.18.0.2,::/0"), []string{`TRUSTED_PROXIES: "::/0" is everybody`}},
+		{append(apps, "PROTECTED_HOSTS=auth.example.com:8443"), []string{`PROTECTED_HOSTS: "auth.example.com:8443" is the portal`}},
+		{append(apps, "PROTECTED_HOSTS=wiki.example.com,wiki.example.com:8443"), []string{"PROTECTED_HOSTS:", "share cookies"}},
+		{append(apps, "PROTECTED_HOSTS=Wiki.example.com"), []string{"PROTECTED_HOSTS:", "lower case"}},
+		{append(apps, "PROTECTED_HOSTS=http://wiki.example.com"), []string{"PROTECTED_HOSTS:", "https://wiki.example.com"}},
+		{append(apps, "PROTECTED_HOSTS=*.co.uk"), []string{"PROTECTED_HOSTS:", "anybody can have a name below co.uk"}},
+		{append(apps, "PROTECTED_HOSTS=10.0.0.7"), []string{"PROTECTED_HOSTS:", "is an address"}},
 		{[]string{"BACKUP_DIR=/backups"}, []string{"BACKUP_DIR is not available"}},
 		{[]string{"ADMIN_ALLOW=10.0.0.0/8"}, []string{"ADMIN_ALLOW is not available"}},
 	} {

@@ -35,7 +35,9 @@ type Settings struct {
 
 	AdminEmails    []string // ADMIN_EMAIL
 	Registration   []string // REGISTRATION: the mode, then domains
-	TrustedProxies []string // TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	ProtectedHosts []string // PROTECTED_HOSTS: apps behind other proxies
+	Proxies        []string // PROXY: kinds of the proxies that ask about them
+	TrustedProxies []string // TRUSTED_PROXIES: whose X-Forwarded-For is believed, and who is a proxy of PROXY
 
 	RequestsPerMinute int           // RATE_LIMIT_PER_MINUTE
 	MailsPerHour      int           // EMAIL_RATE_LIMIT_PER_HOUR
