@@ -182,7 +182,7 @@ func TestValidate_RefusesTheSameInJSON(t *testing.T) {
 		"unknown path rule":   {`{}`, `{"path":[{"path":"/a","headers":{"user":"off"}}]}`, `unknown field "headers"`},
 		"path":                {`{}`, `{"path":[{"path":"/a"}]}`, `passwordless_guard: path "/a": its block has no rule`},
 		"require":             {`{}`, `{"require":[["totp"]]}`, "passwordless_guard: require: TOTP comes with a later version"},
-		"empty require":       {`{}`, `{"require":[[]]}`, "passwordless_guard: require: "},
+		"empty require":       {`{}`, `{"require":[[]]}`, "passwordless_guard: require: write passkey, or passkey totp"},
 		"jwt":                 {`{}`, `{"headers":{"jwt":"X-Jwt"}}`, "passwordless_guard: headers: jwt X-Jwt is never sent"},
 		"app":                 {`{"app":[{"host":"wiki.example.com"}]}`, `{}`, "app: people sign in to an app behind another proxy at a portal"},
 		"app rules":           {`{"portal":"https://auth.example.com","app":[{"host":"wiki.example.com","allow":["staff"]}]}`, `{}`, `app wiki.example.com: allow: "staff"`},

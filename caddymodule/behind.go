@@ -85,9 +85,14 @@ func (a *App) checkApps() error {
 			return fmt.Errorf("app: %q and %q are one host name, and share cookies; give each app a name of its own", other, h.Host)
 		}
 		seen[o.host] = h.Host
-		if err := h.Policy.check(); err != nil {
-			return fmt.Errorf("app %s: %w", h.Host, err)
-		}
+	}
+	return nil
+}
+
+// check refuses rules that cannot be meant.
+func (h *AppHost) check() error {
+	if err := h.Policy.check(); err != nil {
+		return fmt.Errorf("app %s: %w", h.Host, err)
 	}
 	return nil
 }

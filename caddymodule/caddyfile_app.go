@@ -173,9 +173,9 @@ func (a *App) parseAppHost(d *caddyfile.Dispenser) error {
 	if err := a.checkApps(); err != nil {
 		return d.WrapErr(err)
 	}
-	known := app.Policy.words()
+	known := app.words()
 	known["origin"] = elsewhere("is the word behind app, such as app https://wiki.example.com")
-	return app.parse(d, known, a.checkApps)
+	return app.parse(d, known, app.check)
 }
 
 // parseClient reads one API client. Syntax:

@@ -28,8 +28,12 @@ func (a *App) check() error {
 		return err
 	}
 	for i := range a.Apps {
-		if err := a.Apps[i].complete(); err != nil {
-			return fmt.Errorf("%s: %w", a.Apps[i].where(), err)
+		app := &a.Apps[i]
+		if err := app.check(); err != nil {
+			return err
+		}
+		if err := app.complete(); err != nil {
+			return fmt.Errorf("app %s: %w", app.Host, err)
 		}
 	}
 	if a.SMTP != (SMTP{}) {

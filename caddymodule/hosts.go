@@ -203,7 +203,10 @@ func (a *App) judge(b *binding, portals []found) error {
 		if h.Host == portal.host {
 			return fmt.Errorf("%s: %s is the portal; an app there would share its cookies, so give it a host of its own", h.at, h.Host)
 		}
-		if a.RPID != "" && (h.Host == a.RPID || strings.HasSuffix(h.Host, "."+a.RPID)) {
+		switch {
+		case strings.HasSuffix(h.Host, "."+portal.host) && portal.host != "localhost": // which browsers take for a top-level domain
+			b.warnings = append(b.warnings, fmt.Sprintf("the app %s is below the portal's host name, and may ask browsers for the portal's passkeys; give one of them another name", h.Host))
+		case a.RPID != "" && (h.Host == a.RPID || strings.HasSuffix(h.Host, "."+a.RPID)):
 			b.warnings = append(b.warnings, fmt.Sprintf("rp_id %s covers the app %s, which may ask browsers for the portal's passkeys; rp_id %s would not", a.RPID, h.Host, portal.host))
 		}
 	}

@@ -92,6 +92,9 @@ func (r *Rules) check() error {
 
 func (r *Rules) checkRequire() error {
 	for i, line := range r.Require {
+		if len(line) == 0 {
+			return errors.New("require: write passkey, or passkey totp")
+		}
 		for j, method := range line {
 			switch {
 			case method != authcore.AMRPasskey && method != authcore.AMRTOTP:

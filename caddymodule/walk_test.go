@@ -142,6 +142,10 @@ func TestValidate_Warns(t *testing.T) {
 			behind("rp_id example.com\napp *.example.com\nproxy envoy unix", ""),
 			"rp_id example.com covers the app *.example.com",
 		},
+		"an app below the portal": {
+			behind("app *.auth.example.com\nproxy envoy unix", ""),
+			"the app *.auth.example.com is below the portal's host name, and may ask browsers for the portal's passkeys; give one of them another name",
+		},
 		"an app, its proxy and a listener inside": {
 			behind("app wiki.example.com\nproxy traefik 172.18.0.0/29 fd00::/64 unix", "http://:9080 {\npasswordless_portal\n}"),
 			"",
