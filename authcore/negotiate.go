@@ -90,9 +90,9 @@ func SameOrigin(h http.Header, o Origin) bool {
 
 // Challenge is the WWW-Authenticate of a 401 to a program that may use an access
 // token, or "". A browser would open a password box for it, so nobody who sends
-// a Sec-Fetch header gets one (DESIGN §6).
+// a Sec-Fetch header gets one (DESIGN §6), nor does a script of an older browser.
 func (d *Decision) Challenge(h http.Header) string {
-	if !d.TokensHere {
+	if !d.TokensHere || first(h, "X-Requested-With") != "" {
 		return ""
 	}
 	for name := range h {

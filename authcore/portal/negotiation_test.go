@@ -2,6 +2,7 @@ package portal
 
 import (
 	"maps"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -97,9 +98,16 @@ func TestNegotiation_EachClientGetsWhatItCanUse_FA8(t *testing.T) {
 			expect(t, a.Header.Get("Cache-Control") == "no-store" && a.Header.Get("Etag")+a.Header.Get("Last-Modified") == "", a)
 			expect(t, len(a.Header["Set-Cookie"]) == 0 && !strings.Contains(a.body, marker) && !strings.Contains(a.body, "evil"), a)
 			for name := range a.Header {
-				if strings.HasPrefix(name, "Access-Control-") || name == "Www-Authenticate" || strings.HasPrefix(name, "Remote-") {
+				if strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, "Remote-") {
 					t.Errorf("it carries %s", name) // CS-2, HD-2
 				}
+			}
+			challenge := ""
+			if c.kind == "problem" && c.header["Sec-Fetch-Mode"] == "" && c.header["X-Requested-With"] == "" {
+				challenge = `Basic realm="app.example.com", charset="UTF-8"` // no browser, and a token would help
+			}
+			if got := a.Header.Get("WWW-Authenticate"); got != challenge {
+				t.Errorf("WWW-Authenticate: %q, want %q", got, challenge)
 			}
 		})
 	}
@@ -109,6 +117,47 @@ func expect(t *testing.T, ok bool, a *answer) {
 	t.Helper()
 	if !ok {
 		t.Errorf("%d to %q, %v:\n%s", a.StatusCode, a.Header.Get("Location"), a.Header, a.body)
+	}
+}
+
+func TestNegotiation_NoPasswordIsAskedWhereTokensAreOff(t *testing.T) {
+	s := newSite(t, func(c *authcore.Config) { c.Apps[0] = app(t, appURL, authcore.PolicySpec{Tokens: authcore.Off}) })
+	side := newSidecar(t)
+	for name, c := range clients() {
+		for _, x := range []*site{s, side} {
+			if a := x.browser().send(c.method, appURL+"/x", "", c.header); a.Header.Get("WWW-Authenticate") != "" {
+				t.Errorf("%s: %q", name, a.Header.Get("WWW-Authenticate"))
+			}
+		}
+	}
+}
+
+// A token that is not good is said so, and leads no client to sign-in.
+func TestNegotiation_BadToken(t *testing.T) {
+	s := newSite(t)
+	d := authcore.Decision{Verdict: authcore.BadToken, Why: authcore.WhyToken, App: s.svc.App("app.example.com"), Token: true, TokensHere: true}
+	off := d
+	off.Verdict, off.TokensHere = authcore.Deny, false
+	for name, c := range clients() {
+		if c.kind == "nothing" {
+			continue
+		}
+		for d, want := range map[*authcore.Decision]int{&d: 401, &off: 403} {
+			r := httptest.NewRequest(c.method, appURL+"/x", nil)
+			for k, v := range c.header {
+				r.Header.Set(k, v)
+			}
+			w := httptest.NewRecorder()
+			s.h.Refuse(w, r, d)
+			browser := c.header["Sec-Fetch-Mode"] != "" || c.header["X-Requested-With"] != ""
+			if asked := w.Header().Get("WWW-Authenticate") != ""; w.Code != want || w.Header().Get("Location") != "" || asked != (want == 401 && !browser) {
+				t.Errorf("%s: %d to %q, asks for a password: %v", name, w.Code, w.Header().Get("Location"), asked)
+			}
+			if body := w.Body.String(); c.kind == "problem" && !strings.Contains(body, `"code":"TOKEN_INVALID"`) && !strings.Contains(body, `"code":"FORBIDDEN"`) ||
+				c.kind != "problem" && !strings.Contains(body, "<h1>") {
+				t.Errorf("%s: %s", name, body)
+			}
+		}
 	}
 }
 
