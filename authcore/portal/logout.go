@@ -40,7 +40,7 @@ func (h *Handler) postLogout(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := map[string]string{}
 	if len(r.Header["Content-Type"]) > 0 {
-		if f, err = readForm(r, []string{"token", "to", "switch"}); err != nil {
+		if f, err = readForm(r, []string{"token", "to"}); err != nil {
 			return err
 		}
 	}
@@ -51,7 +51,7 @@ func (h *Handler) postLogout(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.forget(w)
 	page := "/signed-out"
-	if f["switch"] == "1" {
+	if one(r.URL.Query(), "switch") == "1" {
 		page = "/login"
 	}
 	h.see(w, page+h.trip(f["to"]).query())

@@ -58,7 +58,7 @@ func TestSidecar_DeniedByItsOwnPolicy(t *testing.T) {
 	s := newSidecar(t)
 	b := s.browser()
 	page := b.signIn(bob, appURL+"/x").want(t, 403, "This app is not open to you")
-	b.fill(page, "/.auth/logout").want(t, 200, "Sign in to Example")
+	b.fill(page, "/.auth/logout?switch=1").want(t, 200, "Sign in to Example")
 }
 
 func TestSidecar_ServesNoAPIAndNoOtherPath(t *testing.T) {

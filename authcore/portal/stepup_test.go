@@ -196,7 +196,7 @@ func TestStepUp_WhatCannotBeGivenHereIsSaid(t *testing.T) {
 		s.reload(func(c *authcore.Config) { c.NoPasskey = true })
 		s.wait(2 * time.Hour)
 		page := b.load(appURL+"/x").want(t, 200, "asks for a fresh sign-in").asksFor(t, false, false)
-		page = b.fill(page, "/logout").want(t, 200, "to continue to <strong>app.example.com</strong>")
+		page = b.fill(page, "/logout?switch=1").want(t, 200, "to continue to <strong>app.example.com</strong>")
 		b.code(b.fill(page, "/login", "email", ada)).want(t, 200, "the app sees "+ada)
 	})
 }

@@ -226,7 +226,7 @@ func TestTrouble_NotOpenToThisAccount(t *testing.T) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
-	page = b.fill(page, "/logout").want(t, 200, "to continue to <strong>wiki.example.org</strong>")
+	page = b.fill(page, "/logout?switch=1").want(t, 200, "to continue to <strong>wiki.example.org</strong>")
 	page = b.fill(b.code(b.fill(page, "/login", "email", ada)), "/login/offer").want(t, 200, "the app sees "+ada)
 	if page.url.Path != "/secret" {
 		t.Errorf("ended at %s", page.url)
@@ -282,9 +282,9 @@ func TestTrouble_RightsLostWhileSignedIn(t *testing.T) {
 	s.must(s.svc.SetGroups(t.Context(), "cli", ada, nil))
 	page := b.load(wikiURL+"/x").want(t, 403, "This app is not open to you")
 	b.load(wikiURL+"/.auth/denied").want(t, 403, "Caddyfile:17")
-	page = b.fill(page, "/.auth/logout").want(t, 200, "Use another account")
+	page = b.fill(page, "/.auth/logout?switch=1").want(t, 200, "Use another account")
 	b.load(wikiURL+"/.auth/denied").want(t, 403, "<strong>"+ada+"</strong>") // asked of the portal
-	page = b.fill(page, "/logout").want(t, 200, "to continue to <strong>wiki.example.org</strong>")
+	page = b.fill(page, "/logout?switch=1").want(t, 200, "to continue to <strong>wiki.example.org</strong>")
 	s.must(s.svc.SetGroups(t.Context(), "cli", bob, []string{"staff"}))
 	b.fill(b.code(b.fill(page, "/login", "email", bob)), "/login/offer").want(t, 200, "the app sees "+bob)
 }
