@@ -49,7 +49,7 @@ func examples(r *renderer) []example {
 		{"stepup-app-add", stepUpPage{Page: signedIn("A passkey is needed"), For: wiki, Add: true}},
 		{"stepup-app-add-waits", stepUpPage{Page: signedIn("A passkey is needed"), For: wiki, Add: true, Added: at}},
 		{"stepup-app-again", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Again: true}},
-		{"stepup-app-stuck", stepUpPage{Page: signedIn("A passkey is needed"), For: wiki, Stuck: true}},
+		{"stepup-app-stuck", stepUpPage{Page: signedIn("This cannot be confirmed here"), For: wiki, Stuck: true}},
 		{"account", exampleAccount(signedIn("Your account"), at)},
 		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "with a passkey", SignedIn: at, LastSeen: at, Current: true}}}},
 		{"signedout", signedOutPage{Page: base("Signed out")}},

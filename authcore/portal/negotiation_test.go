@@ -104,7 +104,7 @@ func TestNegotiation_EachClientGetsWhatItCanUse_FA8(t *testing.T) {
 			}
 			challenge := ""
 			if c.kind == "problem" && c.header["Sec-Fetch-Mode"] == "" && c.header["X-Requested-With"] == "" {
-				challenge = `Basic realm="app.example.com", charset="UTF-8"` // no browser, and a token would help
+				challenge = `Basic realm="access token", charset="UTF-8"` // no browser, and a token would help
 			}
 			if got := a.Header.Get("WWW-Authenticate"); got != challenge {
 				t.Errorf("WWW-Authenticate: %q, want %q", got, challenge)
@@ -153,8 +153,8 @@ func TestNegotiation_BadToken(t *testing.T) {
 			if asked := w.Header().Get("WWW-Authenticate") != ""; w.Code != want || w.Header().Get("Location") != "" || asked != (want == 401 && !browser) {
 				t.Errorf("%s: %d to %q, asks for a password: %v", name, w.Code, w.Header().Get("Location"), asked)
 			}
-			if body := w.Body.String(); c.kind == "problem" && !strings.Contains(body, `"code":"TOKEN_INVALID"`) && !strings.Contains(body, `"code":"FORBIDDEN"`) ||
-				c.kind != "problem" && !strings.Contains(body, "<h1>") {
+			told := map[int]string{401: `"code":"TOKEN_INVALID"`, 403: `"code":"FORBIDDEN"`}[want]
+			if body := w.Body.String(); !strings.Contains(body, told) || strings.Contains(body, "Use another account") {
 				t.Errorf("%s: %s", name, body)
 			}
 		}

@@ -134,11 +134,6 @@ func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		h.render(w, r, http.StatusForbidden, page)
 		return
 	}
-	if d.Token { // nobody is signed in who could use another account
-		code, detail := deniedProblem(d, true)
-		h.appFail(w, r, d, http.StatusForbidden, failure{"Not open to this token", detail, "Open the address without a token, and sign in.", code, action{}})
-		return
-	}
 	h.render(w, r, http.StatusForbidden, deniedPage{
 		Page: h.appPage(d.App, d.Identity, "Not open to you"), Rule: d.At, Unnamed: d.Why == authcore.WhyName, RequestID: requestID(r),
 	})

@@ -55,8 +55,10 @@ func (h *Handler) stepUpForApp(w http.ResponseWriter, r *http.Request, b *authco
 	stuck := !ways.Passkey && !ways.Mail && !ways.Add && ways.Waits.IsZero()
 	page.Again, page.Stuck = stuck && !ways.Methods, stuck && ways.Methods
 	switch {
-	case ways.Add || stuck && ways.Methods:
+	case ways.Add:
 		page.Title = "A passkey is needed"
+	case page.Stuck:
+		page.Title = "This cannot be confirmed here"
 	case !ways.Passkey && !ways.Waits.IsZero():
 		page.Title = "Your passkey does not count yet"
 	}
