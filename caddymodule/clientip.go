@@ -74,3 +74,13 @@ func clientIP(r *http.Request) netip.Addr {
 	}
 	return addr.Unmap().WithZone("")
 }
+
+// toldScheme is the scheme by which the browser came, where a trusted proxy tells
+// it; otherwise "".
+func toldScheme(r *http.Request) string {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	if told := r.Header["X-Forwarded-Proto"]; trusted && len(told) == 1 && (told[0] == "http" || told[0] == "https") {
+		return told[0]
+	}
+	return ""
+}

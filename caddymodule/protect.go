@@ -110,10 +110,15 @@ func (s *serving) serveReserved(w http.ResponseWriter, r *http.Request, host str
 }
 
 // asSent is the request for our own pages: the URL as the client sent it, the
-// host that configuration says it is, and Caddy's id for it.
+// host that configuration says it is, Caddy's id for it, and the scheme that a
+// trusted proxy tells.
 func asSent(r *http.Request, host string, original *url.URL) *http.Request {
 	answersOurselves(r)
-	r = r.WithContext(portal.WithRequestID(r.Context(), caddyID(r.Context())))
+	ctx := portal.WithRequestID(r.Context(), caddyID(r.Context()))
+	if told := toldScheme(r); told != "" {
+		ctx = portal.WithScheme(ctx, told)
+	}
+	r = r.WithContext(ctx)
 	r.Host, r.URL = host, original
 	return r
 }

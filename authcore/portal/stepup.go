@@ -48,7 +48,7 @@ func (h *Handler) stepUpForApp(w http.ResponseWriter, r *http.Request, b *authco
 	if err != nil {
 		return err
 	}
-	page := stepUpPage{Page: p, For: t.app.Origin.Host, Passkey: ways.Passkey, Mail: ways.Mail, Waits: ways.Waits, Add: ways.Add}
+	page := stepUpPage{Page: p, For: t.app.Origin.HostPort(), Passkey: ways.Passkey, Mail: ways.Mail, Waits: ways.Waits, Add: ways.Add}
 	if ways.Add && ways.Added.After(h.svc.Now().Add(time.Minute)) {
 		page.Added = ways.Added
 	}
