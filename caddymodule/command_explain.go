@@ -59,10 +59,9 @@ signed in with --with, by default by e-mail.`,
 
 func (e *adminExplanation) print(w io.Writer, ask *adminQuestion) {
 	fmt.Fprintf(w, "request:\t%s %s\n", ask.Method, ask.URL)
-	switch {
-	case e.User == "":
+	if e.User == "" {
 		fmt.Fprintln(w, "of:\tnobody")
-	default:
+	} else {
 		fmt.Fprintf(w, "of:\t%s, groups %s, signed in by %s\n", e.User, orDash(strings.Join(e.Groups, ",")), orDash(strings.Join(ask.With, ",")))
 	}
 	if e.App != "" {

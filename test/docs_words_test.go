@@ -201,7 +201,8 @@ func TestDocs_EveryProblemCode(t *testing.T) {
 		documented[m[1]] = m[2]
 	}
 	source := readDoc(t, "authcore/reason.go") + readDoc(t, "authcore/portal/problem.go") + readDoc(t, "authcore/portal/portal.go") +
-		readDoc(t, "authcore/portal/apphost.go") + readDoc(t, "authcore/portal/health.go")
+		readDoc(t, "authcore/portal/apphost.go") + readDoc(t, "authcore/portal/health.go") + readDoc(t, "authcore/portal/refuse.go") +
+		readDoc(t, "authcore/forwardauth/handler.go")
 	for _, r := range authcore.Reasons() {
 		name := regexp.MustCompile(`(\w+)\s+Reason = "` + string(r) + `"`).FindStringSubmatch(source)
 		if name == nil {
@@ -213,7 +214,7 @@ func TestDocs_EveryProblemCode(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`"([A-Z]+(?:_[A-Z]+)*)"`).FindAllStringSubmatch(source, -1) {
-		if documented[m[1]] == "" && m[1] != "GET" && m[1] != "POST" {
+		if documented[m[1]] == "" && m[1] != "GET" && m[1] != "HEAD" && m[1] != "POST" {
 			t.Errorf("%s is not documented", m[1])
 		}
 	}
