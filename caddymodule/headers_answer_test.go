@@ -90,9 +90,8 @@ func TestSecurityHeaders_LeaveUpgradesAndEarlyHintsAlone(t *testing.T) {
 
 // A WebSocket and an event stream live on behind headers, guard and proxy.
 func TestSecurityHeaders_StreamsPass(t *testing.T) {
-	s, _ := newStreamingSite(t)
-	s.rest = "passwordless_headers\n" + s.rest
-	s.reload(t)
+	addr, _ := streamingApp(t)
+	s := newSite(t, "", "passwordless_headers\n@stream path /ws /events\nreverse_proxy @stream "+addr)
 	for name, open := range map[string]opener{
 		"WebSocket": overWebSocket, "events h1": overEvents("h1", "*/*"), "events h2": overEvents("h2", "*/*"), "events h3": overHTTP3,
 	} {
