@@ -327,3 +327,19 @@ func TestToken_Expires(t *testing.T) {
 		t.Error("a token without a time has one")
 	}
 }
+
+// FA-12: below a name each host is an app of its own, for tokens too.
+func TestToken_OpensOneHostBelowAName(t *testing.T) {
+	f := newFixture(t, below(t))
+	f.signIn(alice)
+	token, rec, err := f.s.CreateToken(f.ctx(), "host", alice, grantOf(t, "app=One.example.net."), "", 0)
+	f.must(err)
+	if rec.App != "one.example.net" {
+		t.Errorf("stored is %q", rec.App)
+	}
+	for host, want := range map[string]Verdict{"one.example.net": Allow, "ONE.example.net:443": Allow, "two.example.net": BadToken, appHost: BadToken} {
+		if d := f.s.Check(f.ctx(), &Request{Host: host, Path: "/", Here: "/", Method: "GET", Authorization: []string{"Bearer " + token.Reveal()}}); d.Verdict != want {
+			t.Errorf("%s: %v, want %v", host, d.Verdict, want)
+		}
+	}
+}
