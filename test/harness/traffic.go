@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
+	pages "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -62,5 +62,5 @@ func (t *Traffic) Wait(url string) (found Heard) {
 // before it offers to install the app.
 func (b *Browser) LookForManifest() {
 	b.t.Helper()
-	call(b, "fetching the manifest", page.GetAppManifest, page.GetAppManifestParams{})
+	call(b, "fetching the manifest", pages.GetAppManifest, pages.GetAppManifestParams{})
 }
