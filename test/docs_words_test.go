@@ -201,7 +201,7 @@ func TestDocs_EveryProblemCode(t *testing.T) {
 		documented[m[1]] = m[2]
 	}
 	source := readDoc(t, "authcore/reason.go") + readDoc(t, "authcore/portal/problem.go") + readDoc(t, "authcore/portal/portal.go") +
-		readDoc(t, "authcore/portal/apphost.go") + readDoc(t, "authcore/portal/health.go") + readDoc(t, "authcore/portal/refuse.go") +
+		readDoc(t, "authcore/portal/health.go") + readDoc(t, "authcore/portal/refuse.go") +
 		readDoc(t, "authcore/forwardauth/handler.go")
 	for _, r := range authcore.Reasons() {
 		name := regexp.MustCompile(`(\w+)\s+Reason = "` + string(r) + `"`).FindStringSubmatch(source)
