@@ -68,7 +68,7 @@ func (h *Handler) signInFirst(w http.ResponseWriter, r *http.Request, d *authcor
 			action{Label: "Sign in in a new tab", URL: home, NewTab: true},
 		}
 		if d.Verdict == authcore.StepUp {
-			f.title, f.code, f.action.Label = "Confirm it’s you first", string(authcore.StepUpRequired), "Confirm in a new tab"
+			f.title, f.code, f.Label = "Confirm it’s you first", string(authcore.StepUpRequired), "Confirm in a new tab"
 			f.next = "Confirm in a new tab, come back here and reload; your browser will offer to send it again."
 		}
 		h.appFail(w, r, d, http.StatusUnauthorized, f)
