@@ -53,3 +53,57 @@ func Roots(t testing.TB, file string) *x509.CertPool {
 	}
 	return pool
 }
+
+// SiteCertificate is a certificate for the names, from a CA made for it.
+type SiteCertificate struct {
+	Chain string // PEM file, what a server's "certificate" wants
+	Key   string // PEM file
+	Both  string // PEM file with chain and key, as HAProxy wants it
+	CA    string // PEM file to trust
+}
+
+// NewSiteCertificate makes one, valid for an hour. Unlike selfSigned it is a
+// chain of two, as browsers expect of a site.
+func NewSiteCertificate(t testing.TB, names ...string) SiteCertificate {
+	t.Helper()
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: "Test CA"},
+		NotBefore:    time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	site := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano() + 1),
+		Subject:      pkix.Name{CommonName: names[0]},
+		NotBefore:    ca.NotBefore, NotAfter: ca.NotAfter,
+		DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	caKey, siteKey := newKey(t), newKey(t)
+	sign := func(what *x509.Certificate, key *ecdsa.PrivateKey) string {
+		der, err := x509.CreateCertificate(rand.Reader, what, ca, key.Public(), caKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(siteKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	root, chain, dir := sign(ca, caKey), sign(site, siteKey), TempDir(t)
+	return SiteCertificate{
+		Chain: WriteFile(t, dir, "chain.pem", chain+root), Key: WriteFile(t, dir, "key.pem", key),
+		Both: WriteFile(t, dir, "both.pem", chain+root+key), CA: WriteFile(t, dir, "ca.pem", root),
+	}
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
