@@ -20,13 +20,14 @@ TOOLS         := $(CURDIR)/bin/tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 XCADDY        := $(TOOLS)/xcaddy-v0.4.5
+TRAEFIK       := $(TOOLS)/traefik-v3.7.13
 
 # Packages that share memory between goroutines run under the race detector.
 RACED := ./authcore/... ./caddymodule/... ./store/...
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Build and start the demo; ARGS="--port 9000" to change its port
@@ -37,12 +38,17 @@ build: ## Build bin/passwordless-auth
 	go build -ldflags '$(LDFLAGS)' -o bin/passwordless-auth ./cmd/passwordless-auth
 
 .PHONY: test
-test: ## Everything CI runs: lint, known flaws, unit tests, end-to-end tests
+test: ## Lint, known flaws, unit tests, end-to-end tests
 	test/setup.sh
 	$(MAKE) --no-print-directory lint vuln
 	go test -race -timeout 10m $(RACED)
-	go test -count=1 -timeout 15m $$(go list ./... | grep -vE '^$(MODULE)/(authcore|caddymodule|store)(/|$$)')
+	go test -count=1 -timeout 15m $$(go list ./... | grep -vE '^$(MODULE)/(authcore|caddymodule|store|test/proxies)(/|$$)')
 	@test/setup.sh --check
+
+.PHONY: test-proxies
+test-proxies: $(TRAEFIK) ## The examples behind real nginx, HAProxy, Traefik and Caddy
+	test/setup.sh
+	go test -count=1 -timeout 15m ./test/proxies/...
 
 .PHONY: setup
 setup: ## Install the parts the tests need (Debian as root; lists them elsewhere)
@@ -110,6 +116,10 @@ $(GOLANGCI_LINT):
 
 $(GOVULNCHECK):
 	$(call install,golang.org/x/vuln/cmd/govulncheck)
+
+# Four minutes when nothing of it is in the build cache.
+$(TRAEFIK):
+	test/build-traefik.sh $@
 
 $(XCADDY):
 	$(call install,github.com/caddyserver/xcaddy/cmd/xcaddy)

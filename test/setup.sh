@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Go: a C compiler (race detector), Chromium
-# and certutil (browser tests), shellcheck, and from npm axe-core and the
-# TypeScript checker, pinned by package-lock.json.
+# and certutil (browser tests), nginx and HAProxy (make test-proxies, which builds
+# its Traefik by itself), shellcheck, and from npm axe-core and the TypeScript
+# checker, pinned by package-lock.json.
 #
 #   test/setup.sh          install what is missing, where that is allowed
 #   test/setup.sh --check  install nothing; say what is missing
@@ -15,9 +16,12 @@ cd "$(dirname "$0")"
 parts='gcc|gcc libc6-dev|the race detector
 chromium|chromium fonts-liberation|browser tests
 certutil|libnss3-tools|browser tests over TLS
+nginx|nginx|the tests of examples/nginx
+haproxy|haproxy|the tests of examples/haproxy
 shellcheck|shellcheck|the check of shell scripts
 npm|npm|accessibility checks and type checks of JavaScript'
 
+PATH=$PATH:/usr/sbin # where Debian keeps servers
 have() { command -v "$1" >/dev/null 2>&1; }
 
 each_missing() { # calls "$1 packages purpose" for each part that is not here
@@ -37,6 +41,14 @@ install_debian() {
 	each_missing add
 	[ ${#wanted[@]} -gt 0 ] || return 0
 	echo "installing ${wanted[*]}"
+	# The tests start their own servers; a package must not start its one.
+	local policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod +x "$policy"
+		# shellcheck disable=SC2064 # the path as it is now
+		trap "rm -f '$policy'" EXIT
+	fi
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
 }

@@ -1,0 +1,112 @@
+package proxies
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// identityHeaders are what apps believe.
+var identityHeaders = []string{"Remote-User", "Remote-Sub", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-Jwt"}
+
+// spellings are the ways to write a name that some app takes for it: header
+// names have no case, and CGI turns what is no letter into an underscore.
+func spellings(name string) []string {
+	underscore, dot := strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "-", ".")
+	return []string{name, strings.ToLower(name), strings.ToUpper(name), underscore, strings.ToUpper(underscore), dot}
+}
+
+// forged: no client is anybody else (HD-1..3). Raw bytes in, raw bytes out.
+func forged(t *testing.T, s *stage, p *proxy) {
+	c := s.member(t, "honest@example.test")
+	var forgeries []string
+	for _, name := range identityHeaders {
+		for _, spelling := range spellings(name) {
+			forgeries = append(forgeries, spelling+": forged")
+		}
+	}
+	nominations := "Connection: close, X-Gone, " + strings.Join(identityHeaders, ", ")
+	for name, try := range map[string]struct {
+		path  string
+		lines []string
+	}{
+		"a stranger on a public path": {"/public/forged", nil},
+		"a member":                    {"/forged", []string{cookieLine(c, s.appURL)}},
+		"a member, by both":           {"/both", []string{cookieLine(c, s.appURL), nominations}},
+		"a stranger, by Connection":   {"/public/both", []string{nominations}},
+		"forwarded by the client": {"/public/forwarded", []string{
+			"X-Forwarded-User: forged", "X-Forwarded-Host: forged.example", "X-Original-URL: https://" + appHost + "/forged", "X-Forwarded-For: 10.9.9.9",
+		}},
+	} {
+		mark := s.raw.mark()
+		lines := append([]string{"GET " + try.path + " HTTP/1.1", "Host: " + s.named(appHost), "X-Kept: kept"}, try.lines...)
+		if !strings.Contains(name, "forwarded") {
+			lines = append(lines, forgeries...)
+		}
+		got := s.exchange(t, appHost, crlf(lines...))
+		sent := s.raw.since(mark)
+		if got.status != http.StatusOK || !strings.Contains(sent, "kept") {
+			t.Errorf("%s: status %d, the app was sent\n%s", name, got.status, sent)
+			continue
+		}
+		received, err := http.ReadRequest(bufio.NewReader(strings.NewReader(sent)))
+		if err != nil {
+			t.Fatalf("%s: the app was sent\n%s: %v", name, sent, err)
+		}
+		for header, values := range received.Header {
+			if folded := strings.NewReplacer("_", "-", ".", "-").Replace(http.CanonicalHeaderKey(header)); strings.HasPrefix(strings.ToLower(folded), "remote-") &&
+				(slices.Contains(values, "forged") || len(values) != 1) {
+				t.Errorf("%s: the app was sent %s: %q", name, header, values)
+			}
+		}
+		if user := received.Header.Get("Remote-User"); strings.HasPrefix(try.path, "/public/") != (user == "") || user != "" && user != "honest@example.test" {
+			t.Errorf("%s: Remote-User is %q", name, user)
+		}
+	}
+}
+
+// trailers: the end of a body is no place for an identity either.
+func trailers(t *testing.T, s *stage, p *proxy) {
+	mark := s.raw.mark()
+	head := crlf("POST /public/trailers HTTP/1.1", "Host: "+s.named(appHost), "Transfer-Encoding: chunked", "Trailer: Remote-User, X-Kept", "Connection: close")
+	got := s.exchange(t, appHost, head+"5\r\nhello\r\n0\r\nRemote-User: forged\r\nRemote-Groups: forged\r\nX-Kept: kept\r\n\r\n")
+	sent := s.raw.since(mark)
+	if !strings.Contains(sent, "hello") {
+		t.Fatalf("status %d, the app was sent\n%s", got.status, sent)
+	}
+	if passed := strings.Contains(sent, "forged"); passed != p.trailers {
+		t.Errorf("identity in trailers: passed is %v, want %v:\n%s", passed, p.trailers, sent)
+	}
+}
+
+// ours: what opens the app opens nothing else, and where we see the request
+// last it does not even reach the app (HD-5).
+func ours(t *testing.T, s *stage, p *proxy) {
+	const who = "cookie@example.test"
+	s.add(t, who, "staff")
+	c := s.member(t, who)
+	session := c.Cookie(s.appURL+"/", sessionCookie)
+	sent := echoOf(t, c.Request(http.MethodGet, s.appURL+"/cookies", "", "Cookie", "theirs=1")).Headers["Cookie"]
+	if !strings.Contains(strings.Join(sent, "; "), "theirs=1") {
+		t.Errorf("the app's own cookie is lost: %q", sent)
+	}
+	if reached := strings.Contains(strings.Join(sent, "; "), session); reached == p.inProcess {
+		t.Errorf("our cookie at the app: %v, in process %v: %q", reached, p.inProcess, sent)
+	}
+	for url, want := range map[string]int{s.appURL + "/": http.StatusOK, s.wikiURL + "/": http.StatusUnauthorized, s.authURL + "/api/me": http.StatusUnauthorized} {
+		if res := s.client(t).Request(http.MethodGet, url, "", "Cookie", sessionCookie+"="+session); res.StatusCode != want {
+			t.Errorf("the app's session at %s: %s, want %d", url, res.Status, want)
+		}
+	}
+	for name, cookie := range map[string]string{
+		"doubled": fmt.Sprintf("%s=%s; %[1]s=%[2]s", sessionCookie, session), "cut": sessionCookie + "=" + session[:len(session)-1],
+		"in quotes": fmt.Sprintf("%s=%q", sessionCookie, session), "named otherwise": "passwordless=" + session,
+	} {
+		if res := s.client(t).Request(http.MethodGet, s.appURL+"/", "", "Cookie", cookie); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("a session cookie %s: %s", name, res.Status)
+		}
+	}
+}
