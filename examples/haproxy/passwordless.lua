@@ -4,8 +4,9 @@
 --
 -- asks the first server of BACKEND about the request. It sets
 -- txn.passwordless to "allow", "refuse" or "signin", and for a page load that
--- should sign in txn.passwordless_location. Anything else, an error in here
--- included, leaves the variable unset, and the configuration answers 503.
+-- should sign in txn.passwordless_location, for a program that may use an access
+-- token txn.passwordless_challenge. Anything else, an error in here included,
+-- leaves txn.passwordless unset, and the configuration answers 503.
 
 -- What the check may say about the user. Each is set or taken away, so that
 -- none of the client's is left.
@@ -65,6 +66,7 @@ core.register_action("passwordless", {"http-req"}, function(txn, backend)
 		if first("location") ~= "" then
 			txn:set_var("txn.passwordless_location", first("location"))
 		end
+		txn:set_var("txn.passwordless_challenge", first("www-authenticate"))
 		txn:set_var("txn.passwordless", "signin")
 	elseif answer.status == 403 then
 		txn:set_var("txn.passwordless", "refuse")

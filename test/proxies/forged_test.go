@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -108,5 +109,42 @@ func ours(t *testing.T, s *stage, p *proxy) {
 		if res := s.client(t).Request(http.MethodGet, s.appURL+"/", "", "Cookie", cookie); res.StatusCode != http.StatusUnauthorized {
 			t.Errorf("a session cookie %s: %s", name, res.Status)
 		}
+	}
+}
+
+// tokens: an access token opens what it was made for, and does not reach the
+// app, which could use it elsewhere (HD-5).
+func tokens(t *testing.T, s *stage, _ *proxy) {
+	const who = "script@example.test"
+	s.member(t, who)
+	token := strings.TrimSpace(s.command(t, "token", "create", who, "--grant", "app="+appHost+",path=/dav/*,methods=GET+PUT"))
+	bearer, basic := "Bearer "+token, "Basic "+base64.StdEncoding.EncodeToString([]byte("anybody:"+token))
+	mark := s.raw.mark()
+	for _, authorization := range []string{bearer, basic} {
+		e := echoOf(t, s.client(t).Request(http.MethodPut, s.appURL+"/dav/file", "content", "Authorization", authorization))
+		if user := strings.Join(e.Headers["Remote-User"], ","); user != who || strings.Join(e.Headers["Authorization"], "") != "" {
+			t.Errorf("%.8s…: Remote-User %q, Authorization %q", authorization, user, e.Headers["Authorization"])
+		}
+	}
+	if sent := s.raw.since(mark); strings.Contains(sent, "pwl_") || strings.Contains(sent, basic) {
+		t.Errorf("the app was sent our token:\n%s", sent)
+	}
+	mark = s.raw.mark()
+	for name, try := range map[string]struct{ method, path, authorization string }{
+		"another path":   {http.MethodGet, "/other", bearer},
+		"another method": {http.MethodDelete, "/dav/file", bearer},
+		"cut by a byte":  {http.MethodGet, "/dav/file", bearer[:len(bearer)-1]},
+		"a byte more":    {http.MethodGet, "/dav/file", bearer + "x"},
+	} {
+		res := s.client(t).Request(try.method, s.appURL+try.path, "", "Authorization", try.authorization)
+		if res.StatusCode != http.StatusUnauthorized && res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %s\n%s", name, res.Status, res.Body)
+		}
+	}
+	if res := s.client(t).Request(http.MethodGet, s.appURL+"/dav/file", ""); res.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Basic ") {
+		t.Errorf("a program without one: %s, WWW-Authenticate %q", res.Status, res.Header.Get("WWW-Authenticate"))
+	}
+	if sent := s.raw.since(mark); sent != "" {
+		t.Errorf("the app was sent\n%s", sent)
 	}
 }

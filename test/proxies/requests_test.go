@@ -135,6 +135,49 @@ func programs(t *testing.T, s *stage, _ *proxy) {
 	}
 }
 
+// forms: a form of another site is sent to sign-in, without what it carried; one
+// of the app's own gets a page that keeps it (DESIGN §4.2).
+func forms(t *testing.T, s *stage, _ *proxy) {
+	before := len(s.app.Seen())
+	post := func(site string) harness.Response {
+		return s.client(t).Request(http.MethodPost, s.appURL+"/form", "text=long", "Content-Type", "application/x-www-form-urlencoded",
+			"Accept", "text/html,*/*;q=0.8", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", site)
+	}
+	res := post("cross-site")
+	if to := res.Header.Get("Location"); res.StatusCode != http.StatusSeeOther && res.StatusCode != http.StatusFound || to != s.appURL+"/.auth/start?rd=%2F" {
+		t.Errorf("a form of another site: %s to %q", res.Status, to)
+	}
+	res = post("same-origin")
+	if res.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") ||
+		!strings.Contains(res.Body, "Your session has ended") || !strings.Contains(res.Body, "/.auth/start?rd=") {
+		t.Errorf("a form of the app: %s, %s\n%s", res.Status, res.Header.Get("Content-Type"), res.Body)
+	}
+	if n := len(s.app.Seen()); n != before {
+		t.Errorf("the app saw %d requests", n-before)
+	}
+}
+
+// addresses: who the client is reaches our records through the proxy, whatever
+// the client says about itself (FA-1).
+func addresses(t *testing.T, s *stage, _ *proxy) {
+	const who = "whereabouts@example.test"
+	c := s.member(t, who)
+	var sessions []struct {
+		IP   string
+		Apps []string
+	}
+	if err := json.Unmarshal([]byte(s.command(t, "session", "list", who, "--json")), &sessions); err != nil || len(sessions) != 1 {
+		t.Fatalf("%d sessions, %v", len(sessions), err)
+	}
+	if got := sessions[0]; got.IP != c.From.String() || len(got.Apps) != 1 {
+		t.Errorf("a client at %s has a session from %s at %v", c.From, got.IP, got.Apps)
+	}
+	hops := echoOf(t, c.Request(http.MethodGet, s.appURL+"/from", "", "X-Forwarded-For", "10.9.9.9")).Headers["X-Forwarded-For"]
+	if last := strings.Split(strings.Join(hops, ","), ","); strings.TrimSpace(last[len(last)-1]) != c.From.String() {
+		t.Errorf("the app is told that %s came from %q", c.From, hops)
+	}
+}
+
 // down: when sign-in does not answer, nothing passes, and that is said.
 func down(t *testing.T, s *stage, p *proxy) {
 	if p.inProcess {
