@@ -52,6 +52,17 @@ func copyExample(t *testing.T, folder, file, dir string, swaps ...swap) string {
 	return harness.WriteFile(t, dir, filepath.Base(file), strings.NewReplacer(pairs...).Replace(text))
 }
 
+// namesIn are the names that stand in the text.
+func namesIn(text string) []swap {
+	var found []swap
+	for _, n := range names {
+		if strings.Contains(text, n.old) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
 // and joins lists of swaps.
 func and(lists ...[]swap) []swap {
 	var all []swap

@@ -1,6 +1,7 @@
 package proxies
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -128,18 +129,22 @@ func startTraefik(t *testing.T, s *stage) {
 func startForwardAuth(t *testing.T, s *stage) {
 	t.Helper()
 	s.startAuth(t, "caddy-forward-auth", swap{"/var/lib/passwordless-auth/auth.db", "auth.db"}, swap{"\tadmin localhost:2020\n", ""})
-	s.startCaddy(t, "caddy-forward-auth", "proxy.Caddyfile", s.parts("localhost:9080", "localhost:8081", "localhost:8082")...)
+	front := s.newCaddy(t, "caddy-forward-auth", "proxy.Caddyfile", s.parts("localhost:9080", "localhost:8081", "localhost:8082")...)
+	front.start(t)
+	s.trustOwnCA(t, front)
 }
 
 func startPortal(t *testing.T, s *stage) {
 	t.Helper()
 	port := ":" + strconv.Itoa(s.https)
 	s.authURL, s.appURL, s.wikiURL = s.authURL+port, s.appURL+port, s.wikiURL+port
-	s.auth = s.startCaddy(t, "caddy-portal", "Caddyfile", append(s.mailSwaps(), swap{"portal https://auth.example.com", "portal " + s.authURL}, swap{"localhost:8081", s.raw.addr}, swap{"localhost:8082", s.wiki.Addr})...)
+	s.auth = s.newCaddy(t, "caddy-portal", "Caddyfile", append(s.mailSwaps(), swap{"portal https://auth.example.com", "portal " + s.authURL}, swap{"localhost:8081", s.raw.addr}, swap{"localhost:8082", s.wiki.Addr})...)
+	s.auth.start(t)
+	s.trustOwnCA(t, s.auth)
 }
 
-// startCaddy starts a Caddy that ends TLS. Its own CA stands in for the public one.
-func (s *stage) startCaddy(t *testing.T, folder, file string, swaps ...swap) *authServer {
+// newCaddy prepares a Caddy that ends TLS. Its own CA stands in for a public one.
+func (s *stage) newCaddy(t *testing.T, folder, file string, swaps ...swap) *authServer {
 	t.Helper()
 	dir := harness.TempDir(t)
 	a := &authServer{dir: dir, port: s.https, env: []string{"SMTP_PASSWORD=secret", "SSL_CERT_FILE=" + s.mail.CA}}
@@ -147,11 +152,21 @@ func (s *stage) startCaddy(t *testing.T, folder, file string, swaps ...swap) *au
 		"local_certs", "skip_install_trust", "default_bind 127.0.0.1", "storage file_system " + dir, "admin unix/" + dir + "/caddy.sock",
 		"grace_period 2s", "http_port " + strconv.Itoa(s.http), "https_port " + strconv.Itoa(s.https),
 	}, "\n\t")
-	config := copyExample(t, folder, file, dir, and(swaps, names, []swap{
+	config := copyExample(t, folder, file, dir, and(swaps, namesIn(readExample(t, folder, file)), []swap{
 		{"email you@example.com", here},
 	})...)
 	a.args = []string{"run", "--config", config, "--adapter", "caddyfile"}
-	a.start(t)
-	s.ca = filepath.Join(dir, "pki/authorities/local/root.crt")
 	return a
+}
+
+// trustOwnCA has browsers and clients trust the CA that the Caddy has made.
+func (s *stage) trustOwnCA(t *testing.T, a *authServer) {
+	t.Helper()
+	s.ca = filepath.Join(a.dir, "pki/authorities/local/root.crt")
+	harness.Eventually(t, "waiting for the certificate to trust", func() string {
+		if _, err := os.Stat(s.ca); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 }

@@ -3,7 +3,6 @@ package proxies
 import (
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -150,24 +149,24 @@ func (s *stage) add(t *testing.T, address string, groups ...string) {
 // before they have read them.
 func (s *stage) ready(t *testing.T) {
 	t.Helper()
-	harness.Eventually(t, "waiting for the certificate to trust", func() string {
-		if _, err := os.Stat(s.ca); err != nil {
+	s.waitFor(t, s.authURL+"/login", http.StatusOK)
+	s.waitFor(t, s.appURL+"/", http.StatusUnauthorized)
+	s.waitFor(t, s.wikiURL+"/", http.StatusUnauthorized)
+}
+
+// waitFor waits until the address answers with the status.
+func (s *stage) waitFor(t *testing.T, target string, status int) {
+	t.Helper()
+	c := s.client(t)
+	harness.Eventually(t, "waiting for "+target, func() string {
+		res, err := c.Get(target)
+		if err != nil {
 			return err.Error()
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != status {
+			return res.Status
 		}
 		return ""
 	})
-	c := s.client(t)
-	for _, url := range []string{s.authURL + "/login", s.appURL, s.wikiURL} {
-		harness.Eventually(t, "waiting for "+url, func() string {
-			res, err := c.Get(url)
-			if err != nil {
-				return err.Error()
-			}
-			_ = res.Body.Close()
-			if strings.HasPrefix(url, s.authURL) && res.StatusCode != http.StatusOK {
-				return res.Status
-			}
-			return ""
-		})
-	}
 }
