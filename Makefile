@@ -55,8 +55,8 @@ setup: ## Install the parts the tests need (Debian as root; lists them elsewhere
 	test/setup.sh
 
 .PHONY: bench
-bench: build ## Measure the targets in ten minutes; writes docs/performance.md
-	go run ./bench
+bench: build ## Measure the targets in twenty minutes; PEERS=name=path,… compares with others; writes docs/performance.md
+	go run ./bench $(if $(PEERS),-peers '$(PEERS)')
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check formatting, Go, shell and JavaScript

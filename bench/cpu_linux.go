@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,6 +38,36 @@ func residentBytes(pid int) (int64, error) {
 		return 0, fmt.Errorf("reading memory: %w", err)
 	}
 	return kib << 10, nil
+}
+
+// accepted is how many TCP connections the programs on this machine have
+// accepted so far: what the kernel counts, since no server of somebody else's
+// would tell (PassiveOpens, RFC 4022).
+func accepted() (int, error) {
+	text, err := os.ReadFile("/proc/net/snmp")
+	if err != nil {
+		return 0, fmt.Errorf("counting connections: %w", err)
+	}
+	return parseAccepted(string(text))
+}
+
+// parseAccepted reads a line of names and one of values, both "Tcp: …".
+func parseAccepted(text string) (int, error) {
+	var names []string
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Tcp:" {
+			continue
+		}
+		if names == nil {
+			names = fields
+			continue
+		}
+		if i := slices.Index(names, "PassiveOpens"); i >= 0 && i < len(fields) {
+			return strconv.Atoi(fields[i])
+		}
+	}
+	return 0, errors.New("counting connections: the kernel does not say how many were accepted")
 }
 
 // describeMachine names processor, kernel and what else was running.

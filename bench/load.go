@@ -20,7 +20,7 @@ type slice struct {
 	Span    time.Duration // how long
 }
 
-// sliceResult is what came of it. A slice with an answer other than 200 has no
+// sliceResult is what came of it. A slice with an answer that is not 2xx has no
 // result.
 type sliceResult struct {
 	Requests int
@@ -110,18 +110,18 @@ func (c *conn) until(deadline time.Time, request []byte) ([]time.Duration, error
 }
 
 var (
-	statusOK      = []byte("HTTP/1.1 200 ")
+	allowed       = []byte("HTTP/1.1 2") // oauth2-proxy allows with 202
 	contentLength = []byte("content-length:")
 )
 
-// receive reads one answer, which must be a 200 with a Content-Length.
+// receive reads one answer, which must be a 2xx with a Content-Length.
 func (c *conn) receive() error {
 	line, err := c.r.ReadSlice('\n')
 	if err != nil {
 		return fmt.Errorf("receiving: %w", err)
 	}
-	if !bytes.HasPrefix(line, statusOK) {
-		return fmt.Errorf("answer %q instead of 200", bytes.TrimSpace(line))
+	if !bytes.HasPrefix(line, allowed) {
+		return fmt.Errorf("answer %q instead of 2xx", bytes.TrimSpace(line))
 	}
 	length := -1
 	for len(bytes.TrimSpace(line)) > 0 {

@@ -58,3 +58,13 @@ func TestLoad_RefusalIsAnErrorAndNoFigure(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestLoad_AnyAllowingStatusCounts(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
+	defer srv.Close()
+	var r sliceResult
+	err := inProcess(t, "load").ask(slice{srv.Listener.Addr().String(), get("/", "x"), 1, 20 * time.Millisecond}, &r)
+	if err != nil || r.Requests == 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}

@@ -1,8 +1,13 @@
 // Command bench measures what DESIGN §13 promises, in one run, and writes the
 // table to docs/performance.md:
 //
-//	go run ./bench          about 10 minutes, on a machine that does nothing else
-//	go run ./bench -quick   1 to 2 minutes; shows that measuring works
+//	go run ./bench          about 20 minutes, on a machine that does nothing else
+//	go run ./bench -quick   2 minutes; shows that measuring works
+//
+// Whoever has other auth servers compares them in the same run; that takes three
+// minutes more for each:
+//
+//	go run ./bench -peers authelia=PATH,oauth2-proxy=PATH,tinyauth=PATH,caddy-security=PATH
 //
 // Everything compared is measured side by side, so that a figure is a ratio of
 // two of the same run. It ends with 1 when a target is missed or could not be
@@ -25,6 +30,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/bench/peers"
 )
 
 // options are one run's.
@@ -33,7 +40,8 @@ type options struct {
 	out        string
 	quick      bool
 	skip       []string
-	slices     int // of each variant at each level
+	peers      map[string]string // binaries, by name
+	slices     int               // of each variant at each level
 	span       time.Duration
 	tries      int // of a level whose control drifts
 	starts     int
@@ -42,7 +50,7 @@ type options struct {
 }
 
 // sections are the parts of a run, by the name that -skip knows.
-var sections = []string{"http", "micro", "start", "open"}
+var sections = []string{"http", "forward-auth", "micro", "start", "open"}
 
 func main() {
 	if len(os.Args) == 2 && roles[os.Args[1]] != nil {
@@ -84,6 +92,10 @@ func parseFlags(args []string) (options, error) {
 		}
 		return nil
 	})
+	flags.Func("peers", "comma `list` of name=path, the binaries to compare with: "+strings.Join(peers.Names(), " "), func(list string) (err error) {
+		o.peers, err = peers.Parse(list)
+		return err
+	})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -93,9 +105,21 @@ func parseFlags(args []string) (options, error) {
 	} else if o.out == "" {
 		o.out = filepath.FromSlash("docs/performance.md")
 	}
-	var err error
-	o.binary, err = filepath.Abs(o.binary) // the server runs in a directory of its own
-	return o, err
+	return o, o.absolute()
+}
+
+// absolute spells out the binaries' paths, since a server runs in a directory of
+// its own.
+func (o *options) absolute() (err error) {
+	if o.binary, err = filepath.Abs(o.binary); err != nil {
+		return err
+	}
+	for name, path := range o.peers {
+		if o.peers[name], err = filepath.Abs(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run measures everything, writes the table and says what was missed. A section
@@ -107,13 +131,18 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("describing the machine: %w", err)
 	}
 	r.Machine.Cores, r.Machine.Go = runtime.NumCPU(), runtime.Version()
+	r.Peers = make(map[string]string)
+	for name, path := range o.peers {
+		r.Peers[name] = peers.Version(name, path)
+	}
 	var errs []error
 	for _, section := range []struct {
 		name    string
 		measure func() error
 	}{
 		{"start", func() (err error) { r.Start, err = measureStart(ctx, o); return err }},
-		{"http", func() (err error) { r.Levels, err = measureHTTP(ctx, o); return err }},
+		{"http", func() (err error) { r.Guards, err = compare(ctx, o, setUpGuards); return err }},
+		{"forward-auth", func() (err error) { r.ForwardAuth, err = compare(ctx, o, setUpForwardAuth); return err }},
 		{"micro", func() (err error) { r.Benchmarks, err = measureMicro(ctx, o); return err }},
 		{"open", func() (err error) { r.Open, err = measureOpen(ctx, o); return err }},
 	} {

@@ -12,16 +12,18 @@ import (
 
 // Report is one run: what was measured, where and when.
 type Report struct {
-	Machine    Machine
-	Date       time.Time
-	Slices     int
-	Span       time.Duration
-	Quick      bool
-	Skipped    []string // sections
-	Levels     []*Level
-	Benchmarks []Benchmark
-	Start      *Start
-	Open       *Open
+	Machine     Machine
+	Date        time.Time
+	Slices      int
+	Span        time.Duration
+	Quick       bool
+	Skipped     []string          // sections
+	Peers       map[string]string // versions, by name
+	Guards      *Comparison
+	ForwardAuth *Comparison
+	Benchmarks  []Benchmark
+	Start       *Start
+	Open        *Open
 }
 
 // Machine is what the figures depend on.
@@ -48,8 +50,14 @@ func (r *Report) write(w io.Writer) error {
 	var b strings.Builder
 	r.writeHead(&b)
 	r.writeTargets(&b)
-	if len(r.Levels) > 0 {
-		r.writeLevels(&b)
+	if r.Guards != nil || r.ForwardAuth != nil {
+		r.writeMethod(&b)
+	}
+	if r.Guards != nil {
+		r.writeGuards(&b)
+	}
+	if r.ForwardAuth != nil {
+		r.writeForwardAuth(&b)
 	}
 	if len(r.Benchmarks) > 0 {
 		r.writeBenchmarks(&b)
@@ -80,6 +88,9 @@ func (r *Report) writeTargets(b *strings.Builder) {
 
 // figures are the measured values.
 func (t Target) figures() string {
+	if t.Absent {
+		return unjudged
+	}
 	texts := make([]string, len(t.Values))
 	for i, v := range t.Values {
 		texts[i] = number(v)
@@ -89,35 +100,43 @@ func (t Target) figures() string {
 
 func (t Target) bound() string { return strings.TrimSpace(t.Op + " " + number(t.Bound) + " " + t.Unit) }
 
-func (r *Report) writeLevels(b *strings.Builder) {
+func (r *Report) writeMethod(b *strings.Builder) {
 	fmt.Fprintf(b, `
-## HTTP
+## How load is measured
 
-One Caddy, a site for each variant, one upstream, the load in a third process, all on this machine. Each figure is the
-median of %d slices of %v (floor: every third round), run in random order; each ratio is the median of the ratios within
-a round. CPU is that of Caddy's process. All variants get the same request, session cookie included, and keep 64 idle
-connections to the upstream.
+Servers, upstream and load are processes of their own, all on this machine. Each figure is the median of %d slices of %v
+(floor and `+"`forward_auth → respond 200`"+`, which have no target: every third round). A round is a slice of each variant, in
+random order, and each ratio is the median of the ratios within a round. CPU is user and system time.
+`, r.Slices, r.Span)
+}
+
+func (r *Report) writeGuards(b *strings.Builder) {
+	fmt.Fprint(b, `
+## A guard in front of an app
+
+One Caddy with a site for each variant, in front of one upstream. CPU is that of Caddy's process. All variants get the
+same request, session cookie included, and keep 64 idle connections to the upstream.
 
 - plain: `+"`reverse_proxy`"+` · control: the same again, for the noise (A/A) · headers: `+"`reverse_proxy`"+` that sets five headers
 - guarded: `+"`passwordless_guard`"+`, signed in, and `+"`reverse_proxy`"+` · floor: `+"`respond 200`"+`, no proxy
-`, r.Slices, r.Span)
-	for _, l := range r.Levels {
-		connections := "connections"
-		if l.Conns == 1 {
-			connections = "connection"
-		}
-		fmt.Fprintf(b, "\n### %d %s\n\n%s.\n\n", l.Conns, connections, l.verdict())
-		fmt.Fprint(b, "| | requests/s | × plain | CPU/request | × plain | p50 | p99 | upstream connections/request |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
-		for _, v := range variants {
-			l.writeRow(b, v)
-		}
+`)
+	for _, l := range r.Guards.Levels {
+		fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", l.connections(), l.verdict())
+		l.writeTable(b, "", plain, guardVariants, column{"upstream connections/request", opened})
 	}
+}
+
+func (l *Level) connections() string {
+	if l.Conns == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", l.Conns)
 }
 
 // verdict says whether the level's figures can be believed.
 func (l *Level) verdict() string {
-	text := fmt.Sprintf("A/A control: throughput %s ×, CPU %s ×",
-		number(ratio(l.Samples[control], l.Samples[plain], throughput)), number(ratio(l.Samples[control], l.Samples[plain], cpuPerRequest)))
+	of, to := l.Samples[l.Control], l.Samples[l.Base]
+	text := fmt.Sprintf("A/A control: throughput %s ×, CPU %s ×", number(ratio(of, to, throughput)), number(ratio(of, to, cpuPerRequest)))
 	if l.Tries > 1 {
 		text += fmt.Sprintf("; run %d, since the control of those before drifted by more than %s", l.Tries, number(controlBound))
 	}
@@ -127,16 +146,42 @@ func (l *Level) verdict() string {
 	return text
 }
 
-func (l *Level) writeRow(b *strings.Builder, variant string) {
-	samples, base := l.Samples[variant], l.Samples[plain]
+// column is one more figure of a table; the zero column is none.
+type column struct {
+	head   string
+	metric metric
+}
+
+// writeTable compares variants, those that were measured, with the first.
+func (l *Level) writeTable(b *strings.Builder, head, base string, variants []string, more column) {
+	fmt.Fprintf(b, "| %s | requests/s | × %s | CPU/request | × %s | p50 | p99 |", head, base, base)
+	rule := "\n|---|--:|--:|--:|--:|--:|--:|"
+	if more.metric != nil {
+		fmt.Fprintf(b, " %s |", more.head)
+		rule += "--:|"
+	}
+	fmt.Fprintln(b, rule)
+	for _, v := range variants {
+		if len(l.Samples[v]) > 0 {
+			l.writeRow(b, v, variants[0], more)
+		}
+	}
+}
+
+func (l *Level) writeRow(b *strings.Builder, variant, base string, more column) {
 	name := variant
 	if variant == guarded {
 		name = "guarded"
 	}
-	fmt.Fprintf(b, "| %s | %.0f | %s | %s µs | %s | %s µs | %s µs | %s |\n", name,
-		typical(samples, throughput), number(ratio(samples, base, throughput)),
-		number(typical(samples, cpuPerRequest)*1e6), number(ratio(samples, base, cpuPerRequest)),
-		number(typical(samples, p50)*1e6), number(typical(samples, p99)*1e6), number(typical(samples, opened)))
+	samples, bases := l.Samples[variant], l.Samples[base]
+	fmt.Fprintf(b, "| %s | %.0f | %s | %s µs | %s | %s µs | %s µs |", name,
+		typical(samples, throughput), number(ratio(samples, bases, throughput)),
+		number(typical(samples, cpuPerRequest)*1e6), number(ratio(samples, bases, cpuPerRequest)),
+		number(typical(samples, p50)*1e6), number(typical(samples, p99)*1e6))
+	if more.metric != nil {
+		fmt.Fprintf(b, " %s |", number(typical(samples, more.metric)))
+	}
+	fmt.Fprintln(b)
 }
 
 func (r *Report) writeBenchmarks(b *strings.Builder) {

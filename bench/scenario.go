@@ -9,121 +9,118 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 )
 
-// One Caddy serves every variant on a port of its own, in front of one
-// upstream. The load sends all of them the same bytes but for the Host.
+// A scenario is variants that are compared: each listens on an address of its
+// own, and all are put under the same load in turn, round by round.
 
-// Variants, by the first label of their host.
-const (
-	plain   = "plain"   // reverse_proxy
-	control = "control" // the same again: what differs between the two is noise
-	headers = "headers" // reverse_proxy that sets the headers which the guard sets
-	guarded = "app"     // passwordless_guard and reverse_proxy, signed in
-	floor   = "floor"   // respond 200: what Caddy costs without a proxy
-)
+// levels are numbers of connections.
+var levels = []int{1, 16, 64}
 
-var (
-	variants = []string{plain, control, headers, guarded, floor}
-	levels   = []int{1, 16, 64} // connections
-)
+const portalHost = "auth.localhost"
 
-const (
-	portalHost = "auth.localhost"
-	floorEvery = 3 // rounds; no target depends on the floor
-)
+// variant is one thing under load.
+type variant struct {
+	name    string
+	addr    string    // where the load connects
+	request []byte    // what it sends, again and again
+	work    []*server // whose CPU time it costs
+	seldom  bool      // measured in every third round: no target depends on it
+}
 
-// scenario is everything that runs while HTTP is measured.
+const seldomEvery = 3 // rounds
+
+// scenario is everything that runs while its variants are measured.
 type scenario struct {
-	server   *server
-	upstream *child
-	load     *child
-	mailbox  *mailbox
-	ports    map[string]int
-	cookies  string
+	dir           string // for whatever a server writes
+	upstream      *child
+	load          *child
+	mailbox       *mailbox
+	servers       []*server
+	variants      []variant
+	base, control string // two variants that are the same: what differs between them is noise (A/A)
+}
+
+// Comparison is what was measured of a scenario.
+type Comparison struct {
+	Levels   []*Level
+	Resident []Resident
 }
 
 // Level is what was measured with so many connections.
 type Level struct {
-	Conns   int
-	Tries   int
-	Samples map[string][]Sample // by variant
+	Conns         int
+	Tries         int
+	Samples       map[string][]Sample // by variant
+	Base, Control string
 }
 
-func (l *Level) drift() float64 { return drift(l.Samples[control], l.Samples[plain]) }
+// Resident is the memory of a server that was under load.
+type Resident struct {
+	Server string
+	Bytes  int64
+}
 
-// measureHTTP compares the variants at every level.
-func measureHTTP(ctx context.Context, o options) (result []*Level, err error) {
+func (l *Level) drift() float64 { return drift(l.Samples[l.Control], l.Samples[l.Base]) }
+
+// level is the one with so many connections, or one without samples.
+func (c *Comparison) level(conns int) *Level {
+	if c != nil {
+		for _, l := range c.Levels {
+			if l.Conns == conns {
+				return l
+			}
+		}
+	}
+	return new(Level)
+}
+
+// compare sets a scenario up, measures its variants at every level, and leaves
+// nothing behind.
+func compare(ctx context.Context, o options, setUp func(context.Context, *scenario, options) error) (result *Comparison, err error) {
 	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s := new(scenario)
+	s := &scenario{dir: dir}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	if err := s.start(ctx, o.binary, dir); err != nil {
+	if s.upstream, err = startChild("upstream"); err != nil {
 		return nil, err
 	}
+	if s.load, err = startChild("load"); err != nil {
+		return nil, err
+	}
+	if s.mailbox, err = openMailbox(); err != nil {
+		return nil, err
+	}
+	if err := setUp(ctx, s, o); err != nil {
+		return nil, err
+	}
+	result = new(Comparison)
 	for _, conns := range levels {
 		level, err := s.level(ctx, conns, o)
 		if err != nil {
 			return result, err
 		}
-		result = append(result, level)
+		result.Levels = append(result.Levels, level)
+	}
+	for _, server := range s.servers {
+		bytes, err := residentBytes(server.pid())
+		if err != nil {
+			return result, err
+		}
+		result.Resident = append(result.Resident, Resident{server.name, bytes})
 	}
 	return result, nil
 }
 
-func (s *scenario) start(ctx context.Context, binary, dir string) (err error) {
-	if s.upstream, err = startChild("upstream"); err != nil {
-		return err
-	}
-	if s.load, err = startChild("load"); err != nil {
-		return err
-	}
-	if s.mailbox, err = openMailbox(); err != nil {
-		return err
-	}
-	var up upstreamState
-	if err := s.upstream.ask(struct{}{}, &up); err != nil {
-		return err
-	}
-	ports, err := freePorts(len(variants) + 1)
-	if err != nil {
-		return err
-	}
-	s.ports = make(map[string]int)
-	for i, v := range variants {
-		s.ports[v] = ports[i+1]
-	}
-	if err := addPerson(ctx, databaseIn(dir)); err != nil {
-		return err
-	}
-	if s.server, err = startServer(binary, dir, s.caddyfile(dir, ports[0], up.Addr)); err != nil {
-		return err
-	}
-	if err := s.server.ready(ctx, ports[0]); err != nil {
-		return err
-	}
-	session, err := signIn(ctx, s.origin(guarded)+"/", s.mailbox.codes)
-	if err != nil {
-		return fmt.Errorf("signing in: %w\n%s", err, s.server.lastWords())
-	}
-	s.cookies = "theme=dark; " + session
-	return s.verify(ctx)
-}
-
-func (s *scenario) origin(variant string) string {
-	return origin(variant+".localhost", s.ports[variant])
-}
-
 func (s *scenario) stop() error {
 	var errs []error
-	if s.server != nil {
-		errs = append(errs, s.server.stop())
+	for _, server := range slices.Backward(s.servers) {
+		errs = append(errs, server.stop())
 	}
 	for _, c := range []*child{s.load, s.upstream} {
 		if c != nil {
@@ -136,113 +133,74 @@ func (s *scenario) stop() error {
 	return errors.Join(errs...)
 }
 
-// globals keeps every trace of the server in dir.
-const globals = `{
-	admin off
-	auto_https off
-	persist_config off
-	default_bind 127.0.0.1
-	storage file_system %[1]s
-	grace_period 1s
-	passwordless {
-		database %[2]s
-		portal %[3]s
-		methods email
-		smtp %[4]s {
-			from bench@localhost
-			tls none
-		}
-	}
-}
-%[3]s {
-	passwordless_portal
-}
-`
-
-// proxying keeps as many idle connections to the upstream as there are clients.
-// Caddy's default of 32 makes it open one for every fourth request of 64
-// clients, which would drown what is compared.
-const proxying = `reverse_proxy %s {
-		transport http {
-			keepalive_idle_conns_per_host 64
-		}
-%s	}`
-
-func globalsFor(dir string, portal int, smtp string) string {
-	return fmt.Sprintf(globals, filepath.Join(dir, "storage"), databaseIn(dir), origin(portalHost, portal), smtp)
-}
-
-func databaseIn(dir string) string { return filepath.Join(dir, "data", "auth.db") }
-
-func (s *scenario) caddyfile(dir string, portal int, upstream string) string {
-	headersUp := ""
-	for _, h := range identity {
-		headersUp += fmt.Sprintf("\t\theader_up %s %q\n", h.name, h.value)
-	}
-	proxy, setting := fmt.Sprintf(proxying, upstream, ""), fmt.Sprintf(proxying, upstream, headersUp)
-	text := globalsFor(dir, portal, s.mailbox.addr)
-	for _, site := range []struct{ variant, directives string }{
-		{plain, proxy}, {control, proxy}, {headers, setting}, {guarded, "passwordless_guard\n\t" + proxy}, {floor, "respond 200"},
-	} {
-		text += fmt.Sprintf("%s {\n\t%s\n}\n", s.origin(site.variant), site.directives)
-	}
-	return text
-}
-
-// verify looks at what reaches the upstream: a comparison of things that do not
-// do what they are called would be worthless.
-func (s *scenario) verify(ctx context.Context) error {
-	for variant, identified := range map[string]bool{plain: false, control: false, headers: true, guarded: true} {
-		got, err := s.seen(ctx, variant)
-		if err != nil {
-			return err
-		}
-		for _, h := range identity {
-			want := ""
-			if identified {
-				want = h.value
-			}
-			if value := got.Get(h.name); value != want {
-				return fmt.Errorf("behind %s the upstream got %s %q instead of %q", variant, h.name, value, want)
-			}
-		}
-		if hidden := !strings.Contains(got.Get("Cookie"), sessionCookie+"="); hidden != (variant == guarded) {
-			return fmt.Errorf("behind %s it is %t that the session cookie was taken out", variant, hidden)
-		}
-	}
-	return nil
-}
-
-// seen are the headers that reach the upstream.
-func (s *scenario) seen(ctx context.Context, variant string) (http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.origin(variant)+seenPath, nil)
+// start runs a server in its home until the scenario ends.
+func (s *scenario) start(p program) (*server, error) {
+	server, err := p.start()
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Cookie", s.cookies)
-	client := http.Client{Transport: &http.Transport{DialContext: dialLoopback, DisableKeepAlives: true}, Timeout: patience}
-	res, err := client.Do(req)
+	s.servers = append(s.servers, server)
+	return server, nil
+}
+
+// home makes the directory of a server.
+func (s *scenario) home(name string) (string, error) {
+	dir := filepath.Join(s.dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making a directory: %w", err)
+	}
+	return dir, nil
+}
+
+// upstreamAddr is where the app listens.
+func (s *scenario) upstreamAddr() (string, error) {
+	var up upstreamState
+	err := s.upstream.ask(struct{}{}, &up)
+	return up.Addr, err
+}
+
+// seen are the headers that reach the upstream of a site, for a request with
+// some cookies.
+func seen(ctx context.Context, addr, host, cookies string) (http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+seenPath, nil)
 	if err != nil {
-		return nil, fmt.Errorf("looking behind %s: %w", variant, err)
+		return nil, err
+	}
+	req.Host = host
+	req.Header.Set("Cookie", cookies)
+	res, err := once(req)
+	if err != nil {
+		return nil, fmt.Errorf("looking behind %s: %w", host, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("looking behind %s: %s", variant, res.Status)
+		return nil, fmt.Errorf("looking behind %s: %s", host, res.Status)
 	}
 	var got http.Header
 	if err := json.NewDecoder(res.Body).Decode(&got); err != nil {
-		return nil, fmt.Errorf("looking behind %s: %w", variant, err)
+		return nil, fmt.Errorf("looking behind %s: %w", host, err)
 	}
 	return got, nil
+}
+
+// once sends one request to loopback, on a connection of its own, and follows
+// no redirect.
+func once(req *http.Request) (*http.Response, error) {
+	client := http.Client{
+		Transport:     &http.Transport{DialContext: dialLoopback, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       patience,
+	}
+	return client.Do(req)
 }
 
 // level measures all variants with so many connections, again while the control
 // says that the figures cannot be believed.
 func (s *scenario) level(ctx context.Context, conns int, o options) (*Level, error) {
-	l := &Level{Conns: conns}
+	l := &Level{Conns: conns, Base: s.base, Control: s.control}
 	for l.Tries < o.tries {
 		l.Tries++
-		slog.Info("measuring", "connections", conns, "slices", o.slices, "try", l.Tries)
+		slog.Info("measuring", "connections", conns, "variants", len(s.variants), "slices", o.slices, "try", l.Tries)
 		if err := s.rounds(ctx, l, o); err != nil {
 			return nil, err
 		}
@@ -258,19 +216,19 @@ func (s *scenario) level(ctx context.Context, conns int, o options) (*Level, err
 // rounds runs one slice of each variant in random order, again and again.
 func (s *scenario) rounds(ctx context.Context, l *Level, o options) error {
 	l.Samples = make(map[string][]Sample)
-	for _, v := range variants { // opens the connections, fills caches
+	for _, v := range s.variants { // opens the connections, fills caches
 		if _, err := s.sample(v, l.Conns, o.span/4); err != nil {
 			return err
 		}
 	}
 	for round := range o.slices {
-		order, err := shuffled(len(variants))
+		order, err := shuffled(len(s.variants))
 		if err != nil {
 			return err
 		}
 		for _, i := range order {
-			v := variants[i]
-			if v == floor && round%floorEvery != 0 {
+			v := s.variants[i]
+			if v.seldom && round%seldomEvery != 0 {
 				continue
 			}
 			if err := ctx.Err(); err != nil {
@@ -281,40 +239,62 @@ func (s *scenario) rounds(ctx context.Context, l *Level, o options) error {
 				return err
 			}
 			sample.Round = round
-			l.Samples[v] = append(l.Samples[v], sample)
+			l.Samples[v.name] = append(l.Samples[v.name], sample)
 		}
 	}
 	return nil
 }
 
-func (s *scenario) sample(variant string, conns int, span time.Duration) (Sample, error) {
-	request := "GET / HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.origin(variant), "http://") +
-		"\r\nUser-Agent: bench\r\nAccept: */*\r\nCookie: " + s.cookies + "\r\n\r\n"
-	before, cpu, err := s.counters()
+func (s *scenario) sample(v variant, conns int, span time.Duration) (Sample, error) {
+	before, err := s.counters(v)
 	if err != nil {
 		return Sample{}, err
 	}
 	var r sliceResult
-	err = s.load.ask(slice{
-		Addr: "127.0.0.1:" + strconv.Itoa(s.ports[variant]), Request: []byte(request), Conns: conns, Span: span,
-	}, &r)
-	if err != nil {
-		return Sample{}, fmt.Errorf("loading %s with %d connections: %w", variant, conns, err)
+	if err := s.load.ask(slice{Addr: v.addr, Request: v.request, Conns: conns, Span: span}, &r); err != nil {
+		return Sample{}, fmt.Errorf("loading %s with %d connections: %w", v.name, conns, err)
 	}
-	after, cpuAfter, err := s.counters()
+	after, err := s.counters(v)
 	if err != nil {
 		return Sample{}, err
 	}
-	return Sample{Requests: r.Requests, Elapsed: r.Elapsed, CPU: cpuAfter - cpu, P50: r.P50, P99: r.P99, Opened: after - before}, nil
+	return Sample{
+		Requests: r.Requests, Elapsed: r.Elapsed, P50: r.P50, P99: r.P99,
+		CPU: after.cpu - before.cpu, Opened: after.opened - before.opened, Accepted: after.accepted - before.accepted,
+	}, nil
 }
 
-// counters are the connections accepted by the upstream and the CPU time of the
-// server so far.
-func (s *scenario) counters() (int, time.Duration, error) {
+// counters only ever grow.
+type counters struct {
+	opened   int           // connections that the upstream accepted
+	accepted int           // … that anybody on this machine did
+	cpu      time.Duration // of the variant's servers
+}
+
+func (s *scenario) counters(v variant) (c counters, err error) {
 	var up upstreamState
 	if err := s.upstream.ask(struct{}{}, &up); err != nil {
-		return 0, 0, err
+		return c, err
 	}
-	cpu, err := cpuTime(s.server.pid())
-	return up.Opened, cpu, err
+	c.opened = up.Opened
+	if c.accepted, err = accepted(); err != nil {
+		return c, err
+	}
+	for _, server := range v.work {
+		cpu, err := cpuTime(server.pid())
+		if err != nil {
+			return c, err
+		}
+		c.cpu += cpu
+	}
+	return c, nil
+}
+
+// get is a GET request as bytes, with lines "Name: value" after the Host.
+func get(path, host string, lines ...string) []byte {
+	text := "GET " + path + " HTTP/1.1\r\n"
+	for _, line := range append([]string{"Host: " + host}, lines...) {
+		text += line + "\r\n"
+	}
+	return []byte(text + "\r\n")
 }

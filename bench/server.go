@@ -14,31 +14,50 @@ import (
 	"time"
 )
 
-// server is a running Caddy with our module.
+// program is what can be started.
+type program struct {
+	name   string
+	binary string
+	dir    string // its home; everything it writes stays there
+	args   []string
+	env    []string
+	files  map[string]string // to be written to dir first
+}
+
+// caddyProgram is a Caddy with a Caddyfile.
+func caddyProgram(name, binary, dir, caddyfile string) program {
+	return program{
+		name: name, binary: binary, dir: dir, files: map[string]string{"Caddyfile": caddyfile},
+		args: []string{"run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile"},
+	}
+}
+
+// server is a running one.
 type server struct {
+	name   string
 	cmd    *exec.Cmd
 	exited chan struct{}
 	log    string // file of its output
 }
 
-// startServer runs the binary on a Caddyfile; dir is its home, and everything
-// it writes stays there.
-func startServer(binary, dir, caddyfile string) (*server, error) {
-	config, log := filepath.Join(dir, "Caddyfile"), filepath.Join(dir, "log")
-	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
-		return nil, fmt.Errorf("writing the Caddyfile: %w", err)
+func (p program) start() (*server, error) {
+	for name, text := range p.files {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
+			return nil, fmt.Errorf("writing the configuration of %s: %w", p.name, err)
+		}
 	}
+	log := filepath.Join(p.dir, "log")
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, fmt.Errorf("making a log: %w", err)
 	}
 	defer out.Close() // the server has its own
-	s := &server{cmd: exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile"), exited: make(chan struct{}), log: log}
-	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, out, out
-	s.cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	s := &server{name: p.name, cmd: exec.Command(p.binary, p.args...), exited: make(chan struct{}), log: log}
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = p.dir, out, out
+	s.cmd.Env = append([]string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH")}, p.env...)
 	dieWithParent(s.cmd)
 	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the server: %w", err)
+		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() {
 		_ = s.cmd.Wait() // what it says is in the log
@@ -49,11 +68,11 @@ func startServer(binary, dir, caddyfile string) (*server, error) {
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-// ready waits until the readiness endpoint answers 200.
-func (s *server) ready(ctx context.Context, port int) error {
+// ready waits until a URL of the server answers 200.
+func (s *server) ready(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, origin(portalHost, port)+"/readiness", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -66,13 +85,13 @@ func (s *server) ready(ctx context.Context, port int) error {
 			if res.StatusCode == http.StatusOK {
 				return nil
 			}
-			err = errors.New("readiness answers " + res.Status)
+			err = fmt.Errorf("%s answers %s", url, res.Status)
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("the server ended:\n%s", s.lastWords())
+			return fmt.Errorf("%s ended:\n%s", s.name, s.lastWords())
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the server: %w\n%s", err, s.lastWords())
+			return fmt.Errorf("waiting for %s: %w\n%s", s.name, err, s.lastWords())
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -100,7 +119,7 @@ func (s *server) stop() error {
 	case <-time.After(patience):
 		_ = s.cmd.Process.Kill()
 		<-s.exited
-		return errors.Join(err, errors.New("the server did not end when it was asked to"))
+		return errors.Join(err, fmt.Errorf("%s did not end when it was asked to", s.name))
 	}
 }
 

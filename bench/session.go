@@ -132,13 +132,9 @@ func (b *browser) submit(ctx context.Context, p page, action, field, typed strin
 	return page{}, fmt.Errorf("no form for %s on %v", action, p)
 }
 
-// signIn opens the app and returns the cookies of a signed-in browser there.
-func signIn(ctx context.Context, app string, codes <-chan string) (string, error) {
-	b, err := newBrowser()
-	if err != nil {
-		return "", err
-	}
-	defer b.CloseIdleConnections()
+// signIn opens an app, signs in by the code that is mailed, and returns the
+// session cookie of the app's host.
+func (b *browser) signIn(ctx context.Context, app string, codes <-chan string) (string, error) {
 	p, err := b.open(ctx, app)
 	if err != nil {
 		return "", err
@@ -155,6 +151,20 @@ func signIn(ctx context.Context, app string, codes <-chan string) (string, error
 	if p, err = b.submit(ctx, p, "/login/code", "code", code); err != nil {
 		return "", err
 	}
+	return b.arrived(p, app)
+}
+
+// visit opens another app of the same portal, which asks nothing more.
+func (b *browser) visit(ctx context.Context, app string) (string, error) {
+	p, err := b.open(ctx, app)
+	if err != nil {
+		return "", err
+	}
+	return b.arrived(p, app)
+}
+
+// arrived is the session cookie of the app that the browser is on.
+func (b *browser) arrived(p page, app string) (string, error) {
 	if p.url.String() != app || p.status != http.StatusOK {
 		return "", fmt.Errorf("the sign-in ended on %v instead of %s", p, app)
 	}

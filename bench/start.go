@@ -62,12 +62,12 @@ func startOnce(ctx context.Context, binary string, idle time.Duration) (took tim
 	}
 	guardedSite := fmt.Sprintf("%s {\n\tpasswordless_guard\n\trespond 200\n}\n", origin(guarded+".localhost", ports[1]))
 	begin := time.Now()
-	s, err := startServer(binary, dir, globalsFor(dir, ports[0], "127.0.0.1:25")+guardedSite)
+	s, err := caddyProgram("the server", binary, dir, portalFor(dir, ports[0], "127.0.0.1:25", "")+guardedSite).start()
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	if err := s.ready(ctx, ports[0]); err != nil {
+	if err := s.ready(ctx, origin(portalHost, ports[0])+"/readiness"); err != nil {
 		return 0, 0, err
 	}
 	took = time.Since(begin)

@@ -14,9 +14,10 @@ type Sample struct {
 	Round    int
 	Requests int
 	Elapsed  time.Duration
-	CPU      time.Duration // of the server's process, user and system
+	CPU      time.Duration // of the servers that work for it, user and system
 	P50, P99 time.Duration // latency as the client saw it
 	Opened   int           // connections that the upstream accepted
+	Accepted int           // connections that anybody on this machine did
 }
 
 // metric is one figure of a sample.
@@ -27,6 +28,10 @@ func cpuPerRequest(s Sample) float64 { return s.CPU.Seconds() / float64(s.Reques
 func p50(s Sample) float64           { return s.P50.Seconds() }
 func p99(s Sample) float64           { return s.P99.Seconds() }
 func opened(s Sample) float64        { return float64(s.Opened) / float64(s.Requests) }
+
+// asked are the connections that an auth server accepted: the load keeps its
+// own, and those of the upstream are counted there.
+func asked(s Sample) float64 { return float64(s.Accepted-s.Opened) / float64(s.Requests) }
 
 // median is the middle value, or the mean of the two middle ones; NaN of none.
 func median(values []float64) float64 {

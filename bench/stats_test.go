@@ -108,3 +108,9 @@ func TestShuffled_EveryNumberOnceInChangingOrder(t *testing.T) {
 		t.Errorf("only %d of 5 variants ever came first", len(first))
 	}
 }
+
+func TestAsked_LeavesOutTheUpstreams(t *testing.T) {
+	if got := asked(Sample{Requests: 100, Opened: 7, Accepted: 10}); got != 0.03 {
+		t.Errorf("got %v connections a request, want 0.03", got)
+	}
+}

@@ -13,6 +13,7 @@ type Target struct {
 	Unit   string
 	Values []float64 // all must keep it; NaN was not measured
 	Noisy  bool      // moves with what else the machine does, so a quick run cannot judge it
+	Absent bool      // needs a peer that the reader does not have
 }
 
 // The marks of a target.
@@ -21,10 +22,14 @@ const (
 	missed   = "**miss**"
 	unknown  = "**not measured**"
 	unjudged = "–"
+	absent   = "not at hand"
 )
 
 // mark judges the target.
 func (t Target) mark(quick bool) string {
+	if t.Absent {
+		return absent
+	}
 	for _, v := range t.Values {
 		if math.IsNaN(v) {
 			return unknown
@@ -51,13 +56,16 @@ func (r *Report) targets() []Target {
 		list = append(list, r.checkTargets()...)
 	}
 	if r.measured("http") {
-		list = append(list, r.httpTargets()...)
+		list = append(list, r.guardTargets()...)
+	}
+	if r.measured("forward-auth") {
+		list = append(list, r.forwardAuthTargets()...)
 	}
 	if r.measured("micro") {
 		list = append(list, r.storeTargets()...)
 	}
 	if r.measured("open") {
-		list = append(list, Target{"bbolt: opening a file with 1 million sessions", "≤", 10, "ms", []float64{r.openTime()}, true})
+		list = append(list, Target{What: "bbolt: opening a file with 1 million sessions", Op: "≤", Bound: 10, Unit: "ms", Values: []float64{r.openTime()}, Noisy: true})
 	}
 	if r.measured("start") {
 		list = append(list, r.startTargets()...)
@@ -73,38 +81,37 @@ func (r *Report) checkTargets() []Target {
 	}
 	const guard, arrival = `Guard/whole`, `Guard/arrival`
 	return []Target{
-		{"the check on a hit, at 1 thousand, 100 thousand, 1 million sessions", "≤", 0.4, "µs", ns, true},
-		{"… its allocations", "≤", 1, "", allocs, false},
-		{"the whole guard", "≤", 1.2, "µs", []float64{(r.figure("caddymodule", guard, "ns/op") - r.figure("caddymodule", arrival, "ns/op")) / 1e3}, true},
-		{"… its allocations", "≤", 5, "", []float64{r.figure("caddymodule", guard, "allocs/op")}, false},
+		{What: "the check on a hit, at 1 thousand, 100 thousand, 1 million sessions", Op: "≤", Bound: 0.4, Unit: "µs", Values: ns, Noisy: true},
+		{What: "… its allocations", Op: "≤", Bound: 1, Values: allocs},
+		{What: "the whole guard", Op: "≤", Bound: 1.2, Unit: "µs", Values: []float64{(r.figure("caddymodule", guard, "ns/op") - r.figure("caddymodule", arrival, "ns/op")) / 1e3}, Noisy: true},
+		{What: "… its allocations", Op: "≤", Bound: 5, Values: []float64{r.figure("caddymodule", guard, "allocs/op")}},
 	}
 }
 
-func (r *Report) httpTargets() []Target {
-	each := func(of, to string, m metric) (values []float64) {
-		for _, conns := range levels {
-			value := math.NaN()
-			for _, l := range r.Levels {
-				if l.Conns == conns {
-					value = ratio(l.Samples[of], l.Samples[to], m)
-				}
-			}
-			values = append(values, value)
-		}
-		return values
+// each compares two variants of a scenario at every level.
+func (c *Comparison) each(of, to string, m metric) (values []float64) {
+	for _, conns := range levels {
+		l := c.level(conns)
+		values = append(values, ratio(l.Samples[of], l.Samples[to], m))
 	}
-	drifts := make([]float64, len(levels))
-	for i := range drifts {
-		drifts[i] = math.NaN()
-		if i < len(r.Levels) {
-			drifts[i] = r.Levels[i].drift()
-		}
+	return values
+}
+
+// drifts are those of the A/A control at every level.
+func (c *Comparison) drifts() (values []float64) {
+	for _, conns := range levels {
+		values = append(values, c.level(conns).drift())
 	}
+	return values
+}
+
+func (r *Report) guardTargets() []Target {
+	c := r.Guards
 	return []Target{
-		{"A/A control: two plain proxies differ by, at 1, 16, 64 connections", "≤", controlBound, "", drifts, true},
-		{"guarded proxy against one that sets the same headers: throughput", "≥", 0.97, "×", each(guarded, headers, throughput), true},
-		{"guarded proxy against a plain one: throughput", "≥", 0.90, "×", each(guarded, plain, throughput), true},
-		{"… CPU per request", "≤", 1.10, "×", each(guarded, plain, cpuPerRequest), true},
+		{What: "A/A control: two plain proxies differ by, at 1, 16, 64 connections", Op: "≤", Bound: controlBound, Values: c.drifts(), Noisy: true},
+		{What: "guarded proxy against one that sets the same headers: throughput", Op: "≥", Bound: 0.97, Unit: "×", Values: c.each(guarded, headers, throughput), Noisy: true},
+		{What: "guarded proxy against a plain one: throughput", Op: "≥", Bound: 0.90, Unit: "×", Values: c.each(guarded, plain, throughput), Noisy: true},
+		{What: "… CPU per request", Op: "≤", Bound: 1.10, Unit: "×", Values: c.each(guarded, plain, cpuPerRequest), Noisy: true},
 	}
 }
 
@@ -114,8 +121,8 @@ func (r *Report) storeTargets() []Target {
 		bytes = append(bytes, r.figure("authcore/sessioncache", fmt.Sprintf("GetTouch/sessions=%d", n), "B/session"))
 	}
 	return []Target{
-		{"session cache, at 100 thousand, 1 million sessions", "≤", 150, "bytes a session", bytes, false},
-		{"bbolt: durable commits of 16 writers, grouped against one each", "≥", 3, "×", []float64{r.figure("store/bolt", "Commit16Writers", "x")}, true},
+		{What: "session cache, at 100 thousand, 1 million sessions", Op: "≤", Bound: 150, Unit: "bytes a session", Values: bytes},
+		{What: "bbolt: durable commits of 16 writers, grouped against one each", Op: "≥", Bound: 3, Unit: "×", Values: []float64{r.figure("store/bolt", "Commit16Writers", "x")}, Noisy: true},
 	}
 }
 
@@ -125,9 +132,9 @@ func (r *Report) startTargets() []Target {
 		ready, resident, binary = r.Start.Ready*1e3, float64(r.Start.Resident)/1e6, float64(r.Start.Binary)/1e6
 	}
 	return []Target{
-		{"start to ready, empty database", "≤", 200, "ms", []float64{ready}, true},
-		{"memory (RSS) of an idle server", "≤", 60, "MB", []float64{resident}, false},
-		{"size of the binary", "≤", 70, "MB", []float64{binary}, false},
+		{What: "start to ready, empty database", Op: "≤", Bound: 200, Unit: "ms", Values: []float64{ready}, Noisy: true},
+		{What: "memory (RSS) of an idle server", Op: "≤", Bound: 60, Unit: "MB", Values: []float64{resident}},
+		{What: "size of the binary", Op: "≤", Bound: 70, Unit: "MB", Values: []float64{binary}},
 	}
 }
 
