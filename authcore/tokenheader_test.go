@@ -59,6 +59,7 @@ func TestOurToken_IsFoundWhereverAClientMayPutIt(t *testing.T) {
 		"no scheme":            {[]string{aToken}, "", true},
 		"deep in a password":   {[]string{basic("alice:x:" + aToken)}, "", true},
 		"unpadded":             {[]string{strings.TrimRight(basic("b:"+aToken), "=")}, "", true},
+		"unpadded, cut short":  {[]string{strings.TrimRight(basic("bb:"+short), "=")}, "", true},
 		"URL alphabet":         {[]string{strings.NewReplacer("+", "-", "/", "_").Replace(basic("\xff\xfe>?:" + aToken))}, "", true},
 		"foreign characters":   {[]string{"Basic !" + basic("alice:" + aToken)[6:]}, "", true},
 		"a line break":         {[]string{"Basic \n" + basic("alice:" + aToken)[6:]}, "", true},

@@ -37,7 +37,9 @@ func tokenIDs(tokens []*store.AccessToken) []string {
 func tokenRoundTrip(t *testing.T, s store.Store) {
 	bare := &store.AccessToken{Hash: hash(2), ID: "a2", UserID: "u"}
 	all := []*store.AccessToken{token(1, "a1", "u"), bare}
-	puts(t, s, all[0], all[1])
+	zoned, zone := *all[0], time.FixedZone("east", 2*3600)
+	zoned.CreatedAt, zoned.Expires, zoned.LastUsed = zoned.CreatedAt.In(zone), zoned.Expires.In(zone), zoned.LastUsed.In(zone)
+	puts(t, s, &zoned, bare)
 	view(t, s, func(tx store.Tx) error {
 		for _, want := range all {
 			got, err := tx.Token(want.Hash)
