@@ -250,7 +250,7 @@ func (p *Policy) compilePath(spec PathSpec) (pathRules, error) {
 		}
 		b.methods = append(b.methods, strings.ToUpper(m))
 	}
-	if b.rules, err = p.rules.with(inner); err != nil {
+	if b.rules, err = p.with(inner); err != nil {
 		return b, err
 	}
 	for _, rule := range b.public {
