@@ -34,8 +34,6 @@ const autheliaConfig = `server:
   address: 'tcp://%s/'
   timeouts:
     idle: '10 minutes'
-log:
-  level: 'error'
 ntp:
   disable_startup_check: true
 authentication_backend:

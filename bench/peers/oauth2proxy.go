@@ -15,7 +15,6 @@ func oauth2Proxy(at Place) *Peer {
 			"--provider=github", "--client-id=none", "--client-secret=none", "--email-domain=*",
 			"--htpasswd-file=htpasswd", "--upstream=static://202", "--set-xauthrequest=true",
 			"--cookie-secret=" + secret(), "--cookie-secure=false",
-			"--request-logging=false", "--auth-logging=false", // nobody else here logs each request
 		},
 		Ready: "/ping", Ask: "/oauth2/auth", App: "http://app.example.com", User: "X-Auth-Request-User",
 		signIn: func(ctx context.Context, p *Peer, do Do) (string, error) {

@@ -2,6 +2,10 @@
 // runs on loopback for one user, how that user signs in, and how a proxy asks
 // whether a request may pass. It builds, fetches and starts nothing; the
 // binaries are the reader's.
+//
+// Each runs as it comes: it is told where to listen, who the user is and what
+// its app is called, and keeps its defaults in everything else, its log of
+// requests included.
 package peers
 
 import (

@@ -13,7 +13,6 @@ func tinyauth(at Place) *Peer {
 			"TINYAUTH_APPURL=http://auth.example.com", "TINYAUTH_AUTH_USERS=" + user + ":" + passwordHash,
 			"TINYAUTH_SERVER_ADDRESS=127.0.0.1", "TINYAUTH_SERVER_PORT=" + strconv.Itoa(at.Port),
 			"TINYAUTH_AUTH_TRUSTEDPROXIES=127.0.0.1", "TINYAUTH_ANALYTICS_ENABLED=false", "TINYAUTH_RESOURCES_ENABLED=false",
-			"TINYAUTH_LOG_LEVEL=error", // nobody else here logs each request
 		},
 		Ready: "/api/healthz", Ask: "/api/auth/caddy", App: "http://app.example.com", User: "Remote-User",
 		signIn: func(ctx context.Context, p *Peer, do Do) (string, error) {
