@@ -31,7 +31,7 @@ type farm struct {
 	upstream  string // address
 	own, edge *server
 	portal    int    // port of ours
-	always    [2]int // ports of the sites that say yes to anybody
+	always    [3]int // ports of the sites that say yes to anybody
 	constant  *decider
 	ours      *decider
 	guard     *decider
@@ -41,19 +41,19 @@ type farm struct {
 
 // lay decides who listens where.
 func (f *farm) lay() error {
-	ports, err := freePorts(7)
+	ports, err := freePorts(8)
 	if err != nil {
 		return err
 	}
-	f.portal, f.always = ports[0], [2]int{ports[1], ports[2]}
+	f.portal, f.always = ports[0], [3]int(ports[5:])
 	names := make([]string, len(identity))
 	for i, h := range identity {
 		names[i] = h.name
 	}
 	const path = "/api/authz/forward-auth"
-	app := origin("app.localhost", ports[5])
-	f.ours = &decider{name: us, addr: loopback(ports[3]), app: app, copies: names, path: path, edge: ports[5]}
-	f.constant = &decider{name: always, addr: loopback(ports[1]), app: app, copies: names, path: path, edge: ports[6]}
+	app := origin("app.localhost", ports[2])
+	f.ours = &decider{name: us, addr: loopback(ports[1]), app: app, copies: names, path: path, edge: ports[2]}
+	f.constant = &decider{name: always, addr: loopback(f.always[0]), app: app, copies: names, path: path, edge: ports[3]}
 	f.guard = &decider{name: inside, addr: loopback(ports[4]), app: origin("guard.localhost", ports[4]), copies: names}
 	return nil
 }
@@ -124,6 +124,7 @@ func (f *farm) startOurs(ctx context.Context) error {
 		{anyHost(f.ours.addr), "passwordless_portal"},
 		{anyHost(loopback(f.always[0])), "respond 200"},
 		{anyHost(loopback(f.always[1])), "respond 200"},
+		{anyHost(loopback(f.always[2])), answering() + "respond 200"},
 		{f.guard.app, "passwordless_guard\n\t" + fmt.Sprintf(proxying, f.upstream, "")},
 	} {
 		text += fmt.Sprintf("%s {\n\t%s\n}\n", site.address, site.directives)
@@ -133,6 +134,15 @@ func (f *farm) startOurs(ctx context.Context) error {
 	}
 	f.ours.server, f.constant.server, f.guard.server = f.own, f.own, f.own
 	return f.own.ready(ctx, origin(portalHost, f.portal)+"/readiness")
+}
+
+// answering sets the headers of an answer that allows (DESIGN §9).
+func answering() string {
+	text := "header {\n"
+	for _, h := range identity {
+		text += fmt.Sprintf("\t\t%s %q\n", h.name, h.value)
+	}
+	return text + "\t\tRemote-Jwt \"\"\n\t\tAuthorization \"\"\n\t\tCache-Control no-store\n\t}\n\t"
 }
 
 // anyHost is the address of a site that serves every host on a port.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,8 @@ import (
 const (
 	always      = "respond 200" // the auth server that costs least
 	alwaysAgain = "control"
-	forwardAuth = "forward-auth" // the last word of an endpoint
+	sameHeaders = "respond 200, same headers" // as many as an answer of ours has
+	forwardAuth = "forward-auth"              // the last word of an endpoint
 	authRequest = "auth-request"
 	extAuthz    = "ext-authz"
 	inside      = "passwordless_guard"
@@ -65,7 +67,7 @@ func (f *farm) list() {
 	add := func(name, addr string, request []byte, work ...*server) {
 		f.variants = append(f.variants, variant{name: name, addr: addr, request: request, work: work})
 	}
-	for i, name := range []string{always, alwaysAgain} {
+	for i, name := range []string{always, alwaysAgain, sameHeaders} {
 		add(name, loopback(f.always[i]), f.constant.asking(forwardAuth, f.constant.cookies), f.own)
 	}
 	for _, endpoint := range endpoints {
@@ -80,8 +82,9 @@ func (f *farm) list() {
 	for _, d := range f.insiders() {
 		add(d.name, d.addr, visiting(d.app, d.cookies), d.server)
 	}
-	for i := range f.variants {
-		f.variants[i].seldom = f.variants[i].name == through(always)
+	for i, v := range f.variants {
+		module := slices.ContainsFunc(f.modules, func(d *decider) bool { return d.name == v.name })
+		f.variants[i].seldom = v.name == sameHeaders || v.name == through(always) || module || v.name == inside && len(f.peers) == 0
 	}
 	f.base, f.control = always, alwaysAgain
 }

@@ -60,10 +60,12 @@ func (r *Report) writeForwardAuth(b *strings.Builder) {
 ## Forward-auth
 
 An auth server under load, and then the same server behind a Caddy that asks it about every request to an app. All know
-the user by the session cookie that comes with each request. %s.
+the user by the session cookie that comes with each request. Each runs with its defaults, so some log every request.
+%s.
 
 - Asked: the load asks a decision endpoint as a proxy does, in that proxy's words, on connections that it keeps.
-  `+"`respond 200`"+` is a site of the same process that says yes to anybody; control is the same again, for the noise (A/A).
+  `+"`respond 200`"+` is a site of the same process that says yes to anybody; control is the same again, for the noise (A/A);
+  "same headers" is one whose answer has what an answer of ours has, so that what is left is the decision.
 - In front of an app: the load visits an app behind `+"`forward_auth`"+`, or behind a guard in the proxy's own process. CPU is that of
   the proxy and of the auth server together; the app, the same for all, is not in it. Connections/request are those that
   the auth server accepted, from the kernel's count for the whole machine.
@@ -104,7 +106,7 @@ func (r *Report) atHand() string {
 
 // askedRows are the variants that are asked, in the order of the table.
 func askedRows() []string {
-	rows := append([]string{always, alwaysAgain}, endpoints...)
+	rows := append([]string{always, alwaysAgain, sameHeaders}, endpoints...)
 	for _, name := range peers.Names() {
 		if !peers.Inside(name) {
 			rows = append(rows, name)

@@ -73,7 +73,7 @@ func TestVerify_BelievesOnlyWhoKnowsTheUser(t *testing.T) {
 				w.WriteHeader(http.StatusUnauthorized)
 			}
 		}, "for a signed-in user"},
-		{"lets nobody in", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "403 Forbidden for a signed-in user"},
+		{"lets nobody in", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "403 for a signed-in user"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := anAuthServer(t, c.answer).verify(context.Background(), forwardAuth)
@@ -120,7 +120,7 @@ func TestList_EveryVariantHasItsRowAndItsServers(t *testing.T) {
 	}
 	f.list()
 	work := map[string][]*server{
-		always: {own}, alwaysAgain: {own}, forwardAuth: {own}, authRequest: {own}, extAuthz: {own}, "tinyauth": {other},
+		always: {own}, alwaysAgain: {own}, sameHeaders: {own}, forwardAuth: {own}, authRequest: {own}, extAuthz: {own}, "tinyauth": {other},
 		through(always): {edge, own}, through(us): {edge, own}, through("tinyauth"): {edge, other}, inside: {own}, "caddy-security": {module},
 	}
 	rows := append(askedRows(), siteRows()...)
@@ -130,6 +130,9 @@ func TestList_EveryVariantHasItsRowAndItsServers(t *testing.T) {
 		}
 		if !slices.Contains(rows, v.name) {
 			t.Errorf("%s has no row", v.name)
+		}
+		if want := v.name == sameHeaders || v.name == through(always) || v.name == "caddy-security"; v.seldom != want {
+			t.Errorf("%s is seldom measured: %t", v.name, v.seldom)
 		}
 		delete(work, v.name)
 	}

@@ -18,6 +18,7 @@ func (f *farm) verify(ctx context.Context) error {
 	for _, endpoint := range endpoints {
 		errs = append(errs, f.ours.verify(ctx, endpoint))
 	}
+	errs = append(errs, f.verifyHeaders(ctx))
 	for _, d := range f.peers {
 		errs = append(errs, d.verify(ctx, forwardAuth))
 	}
@@ -30,20 +31,39 @@ func (f *farm) verify(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// verify asks with a session and without.
-func (d *decider) verify(ctx context.Context, endpoint string) error {
-	res, err := exchange(ctx, d.addr, d.asking(endpoint, d.cookies))
+// verifyHeaders compares an answer of ours with the one that is called the same.
+func (f *farm) verifyHeaders(ctx context.Context) error {
+	asked := f.ours.asking(forwardAuth, f.ours.cookies)
+	_, answer, err := exchange(ctx, f.ours.addr, asked)
 	if err != nil {
 		return err
 	}
-	if res.StatusCode/100 != 2 || res.Header.Get(d.copies[0]) == "" {
-		return fmt.Errorf("%s answers %s for a signed-in user at %s, with %v", d.name, res.Status, endpoint, slices.Sorted(maps.Keys(res.Header)))
-	}
-	if res, err = exchange(ctx, d.addr, d.asking(endpoint, "")); err != nil {
+	_, same, err := exchange(ctx, loopback(f.always[2]), asked)
+	if err != nil {
 		return err
 	}
-	if res.StatusCode/100 == 2 {
-		return fmt.Errorf("%s answers %s for nobody at %s", d.name, res.Status, endpoint)
+	answer.Del("Date")
+	same.Del("Date")
+	if !maps.EqualFunc(answer, same, slices.Equal) {
+		return fmt.Errorf("the answer of ours has %v, and the one called the same %v", answer, same)
+	}
+	return nil
+}
+
+// verify asks with a session and without.
+func (d *decider) verify(ctx context.Context, endpoint string) error {
+	code, header, err := exchange(ctx, d.addr, d.asking(endpoint, d.cookies))
+	if err != nil {
+		return err
+	}
+	if code/100 != 2 || header.Get(d.copies[0]) == "" {
+		return fmt.Errorf("%s answers %d for a signed-in user at %s, with %v", d.name, code, endpoint, slices.Sorted(maps.Keys(header)))
+	}
+	if code, _, err = exchange(ctx, d.addr, d.asking(endpoint, "")); err != nil {
+		return err
+	}
+	if code/100 == 2 {
+		return fmt.Errorf("%s answers %d for nobody at %s", d.name, code, endpoint)
 	}
 	return nil
 }
@@ -57,32 +77,32 @@ func (d *decider) verifySite(ctx context.Context, addr string) error {
 	if got.Get(d.copies[0]) == "" {
 		return fmt.Errorf("behind %s the upstream got no %s", d.name, d.copies[0])
 	}
-	res, err := exchange(ctx, addr, visiting(d.app, ""))
+	code, _, err := exchange(ctx, addr, visiting(d.app, ""))
 	if err != nil {
 		return err
 	}
-	if res.StatusCode/100 == 2 {
-		return fmt.Errorf("the app behind %s answers %s for nobody", d.name, res.Status)
+	if code/100 == 2 {
+		return fmt.Errorf("the app behind %s answers %d for nobody", d.name, code)
 	}
 	return nil
 }
 
 // exchange sends bytes, as the load does, and reads the head of one answer.
-func exchange(ctx context.Context, addr string, request []byte) (*http.Response, error) {
+func exchange(ctx context.Context, addr string, request []byte) (code int, header http.Header, err error) {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return 0, nil, fmt.Errorf("connecting: %w", err)
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if _, err := c.Write(request); err != nil {
-		return nil, fmt.Errorf("sending: %w", err)
+		return 0, nil, fmt.Errorf("sending: %w", err)
 	}
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return nil, fmt.Errorf("receiving: %w", err)
+		return 0, nil, fmt.Errorf("receiving: %w", err)
 	}
-	return res, res.Body.Close()
+	return res.StatusCode, res.Header, res.Body.Close()
 }

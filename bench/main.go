@@ -23,6 +23,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -93,8 +94,15 @@ func parseFlags(args []string) (options, error) {
 		return nil
 	})
 	flags.Func("peers", "comma `list` of name=path, the binaries to compare with: "+strings.Join(peers.Names(), " "), func(list string) (err error) {
-		o.peers, err = peers.Parse(list)
-		return err
+		if o.peers, err = peers.Parse(list); err != nil {
+			return err
+		}
+		for name, path := range o.peers {
+			if o.peers[name], err = executable(path); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -105,21 +113,19 @@ func parseFlags(args []string) (options, error) {
 	} else if o.out == "" {
 		o.out = filepath.FromSlash("docs/performance.md")
 	}
-	return o, o.absolute()
+	var err error
+	o.binary, err = filepath.Abs(o.binary) // a server runs in a directory of its own
+	return o, err
 }
 
-// absolute spells out the binaries' paths, since a server runs in a directory of
-// its own.
-func (o *options) absolute() (err error) {
-	if o.binary, err = filepath.Abs(o.binary); err != nil {
-		return err
+// executable is the absolute path of a program, so that a wrong one is found
+// before anything is measured.
+func executable(path string) (string, error) {
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return "", err
 	}
-	for name, path := range o.peers {
-		if o.peers[name], err = filepath.Abs(path); err != nil {
-			return err
-		}
-	}
-	return nil
+	return filepath.Abs(found)
 }
 
 // run measures everything, writes the table and says what was missed. A section

@@ -16,7 +16,7 @@ import (
 )
 
 // benchmarked are the packages whose benchmarks are run and listed.
-var benchmarked = []string{"./authcore", "./authcore/sessioncache", "./caddymodule", "./store/bolt"}
+var benchmarked = []string{"./authcore", "./authcore/sessioncache", "./authcore/forwardauth", "./caddymodule", "./store/bolt"}
 
 // Benchmark is one benchmark's figures by unit ("ns/op", "allocs/op",
 // "B/session", …), medians over its runs.

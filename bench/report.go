@@ -105,8 +105,8 @@ func (r *Report) writeMethod(b *strings.Builder) {
 ## How load is measured
 
 Servers, upstream and load are processes of their own, all on this machine. Each figure is the median of %d slices of %v
-(floor and `+"`forward_auth → respond 200`"+`, which have no target: every third round). A round is a slice of each variant, in
-random order, and each ratio is the median of the ratios within a round. CPU is user and system time.
+(every third of them where no target depends on it). A round is a slice of each variant, in random order, and each ratio
+is the median of the ratios within a round. CPU is user and system time.
 `, r.Slices, r.Span)
 }
 
@@ -118,7 +118,7 @@ One Caddy with a site for each variant, in front of one upstream. CPU is that of
 same request, session cookie included, and keep 64 idle connections to the upstream.
 
 - plain: `+"`reverse_proxy`"+` · control: the same again, for the noise (A/A) · headers: `+"`reverse_proxy`"+` that sets five headers
-- guarded: `+"`passwordless_guard`"+`, signed in, and `+"`reverse_proxy`"+` · floor: `+"`respond 200`"+`, no proxy
+- guarded: `+"`passwordless_guard`"+`, signed in, and `+"`reverse_proxy`"+`
 `)
 	for _, l := range r.Guards.Levels {
 		fmt.Fprintf(b, "\n### %s\n\n%s.\n\n", l.connections(), l.verdict())
