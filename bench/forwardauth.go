@@ -82,11 +82,21 @@ func (f *farm) list() {
 	for _, d := range f.insiders() {
 		add(d.name, d.addr, visiting(d.app, d.cookies), d.server)
 	}
-	for i, v := range f.variants {
-		module := slices.ContainsFunc(f.modules, func(d *decider) bool { return d.name == v.name })
-		f.variants[i].seldom = v.name == sameHeaders || v.name == through(always) || module || v.name == inside && len(f.peers) == 0
-	}
 	f.base, f.control = always, alwaysAgain
+	for i := range f.variants {
+		f.variants[i].seldom = f.seldom(f.variants[i].name)
+	}
+}
+
+// seldom says that no target depends on how fast a variant is.
+func (f *farm) seldom(name string) bool {
+	switch name {
+	case through(always), through(us):
+		return true
+	case inside: // compared with peers only
+		return len(f.peers) == 0
+	}
+	return slices.ContainsFunc(f.modules, func(d *decider) bool { return d.name == name })
 }
 
 // visiting is a browser's request to an app.

@@ -22,11 +22,13 @@ const compared = 16
 func (r *Report) forwardAuthTargets() []Target {
 	c := r.ForwardAuth
 	list := []Target{{What: "A/A control: two `respond 200` differ by, at 1, 16, 64 connections", Op: "≤", Bound: controlBound, Values: c.drifts(), Noisy: true}}
-	for _, endpoint := range endpoints {
-		list = append(list, Target{
-			What: "decision endpoint " + endpoint + " against `respond 200`: throughput", Op: "≥", Bound: 0.95, Unit: "×",
-			Values: c.each(endpoint, always, throughput), Noisy: true,
-		})
+	for _, base := range []string{always, sameHeaders} {
+		for _, endpoint := range endpoints {
+			list = append(list, Target{
+				What: fmt.Sprintf("decision endpoint %s against %s: throughput", endpoint, base), Op: "≥", Bound: 0.95, Unit: "×",
+				Values: c.each(endpoint, base, throughput), Noisy: true,
+			})
+		}
 	}
 	for _, b := range bounds {
 		l := c.level(compared)

@@ -131,12 +131,15 @@ func TestList_EveryVariantHasItsRowAndItsServers(t *testing.T) {
 		if !slices.Contains(rows, v.name) {
 			t.Errorf("%s has no row", v.name)
 		}
-		if want := v.name == sameHeaders || v.name == through(always) || v.name == "caddy-security"; v.seldom != want {
+		if want := v.name == through(always) || v.name == through(us) || v.name == "caddy-security"; v.seldom != want {
 			t.Errorf("%s is seldom measured: %t", v.name, v.seldom)
 		}
 		delete(work, v.name)
 	}
 	if len(work) > 0 {
 		t.Errorf("not compared: %v", work)
+	}
+	if f.peers = nil; !f.seldom(inside) {
+		t.Error("without peers, no target depends on the guard here")
 	}
 }

@@ -105,7 +105,7 @@ func (r *Report) writeMethod(b *strings.Builder) {
 ## How load is measured
 
 Servers, upstream and load are processes of their own, all on this machine. Each figure is the median of %d slices of %v
-(every third of them where no target depends on it). A round is a slice of each variant, in random order, and each ratio
+(of a third of them where no target depends on it). A round is a slice of each variant, in random order, and each ratio
 is the median of the ratios within a round. CPU is user and system time.
 `, r.Slices, r.Span)
 }

@@ -123,9 +123,12 @@ func TestReport_EachMissIsNamed(t *testing.T) {
 		}},
 		{"forward-auth did not start", func(r *Report) { r.ForwardAuth, r.Skipped = nil, []string{"http", "micro", "start", "open"} }, false, []string{
 			"A/A control: two `respond 200` differ by, at 1, 16, 64 connections: ? · ? · ? instead of ≤ 0.03",
-			"decision endpoint forward-auth against `respond 200`: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
-			"decision endpoint auth-request against `respond 200`: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
-			"decision endpoint ext-authz against `respond 200`: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
+			"decision endpoint forward-auth against respond 200: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
+			"decision endpoint auth-request against respond 200: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
+			"decision endpoint ext-authz against respond 200: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
+			"decision endpoint forward-auth against respond 200, same headers: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
+			"decision endpoint auth-request against respond 200, same headers: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
+			"decision endpoint ext-authz against respond 200, same headers: throughput: ? · ? · ? × instead of ≥ 0.95 ×",
 			"`forward_auth` → ours: connections opened per request, at 1, 16, 64 connections: ? · ? · ? instead of ≤ 0.05",
 		}},
 	} {

@@ -27,7 +27,7 @@ type variant struct {
 	addr    string    // where the load connects
 	request []byte    // what it sends, again and again
 	work    []*server // whose CPU time it costs
-	seldom  bool      // measured in every third round: no target depends on it
+	seldom  bool      // measured in every third round: no target depends on how fast it is
 }
 
 const seldomEvery = 3 // rounds
