@@ -42,6 +42,11 @@ func live(t *testing.T, s *stage, _ *proxy) {
 	if ws == nil {
 		t.Fatalf("a member's WebSocket: status %d", status)
 	}
+	seen := s.app.Seen()
+	asked := seen[len(seen)-1].Headers // what an app that is less kind than this one looks at (RFC 6455 section 4.2.1)
+	if upgrade, connection := strings.Join(asked["Upgrade"], ","), strings.Join(asked["Connection"], ","); !strings.EqualFold(upgrade, "websocket") || !strings.EqualFold(connection, "upgrade") {
+		t.Errorf("the app was sent Upgrade %q, Connection %q", upgrade, connection)
+	}
 	long := strings.Repeat("x", 10_000)
 	for _, text := range []string{"hello", long} {
 		if err := ws.Send(text); err != nil {
@@ -95,6 +100,13 @@ func large(t *testing.T, s *stage, _ *proxy) {
 	}
 	if res := s.client(t).Request(http.MethodGet, target, "", header...); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a stranger's: %s", res.Status)
+	}
+	// Over HTTP/2 each cookie is a field of its own; here they are one line. More
+	// than 16 KiB of cookies in all is a flood, and nobody's session.
+	line := cookieLine(c, s.appURL) + "; a="
+	line += strings.Repeat("x", 16<<10-len(line))
+	if got := s.exchange(t, appHost, crlf("GET "+strings.TrimPrefix(target, s.appURL)+" HTTP/1.1", "Host: "+s.named(appHost), line, "Connection: close")); got.status != http.StatusOK {
+		t.Errorf("a line of %d bytes: status %d\n%s", len(line), got.status, got.body)
 	}
 	// The way to sign-in does not grow with the address: it is left out when it
 	// is too long (2 KiB), and sign-in is still reached.

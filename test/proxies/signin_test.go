@@ -26,7 +26,9 @@ func signIn(t *testing.T, s *stage, _ *proxy) {
 	b.Press("\r")
 	b.Click("#not-now")
 	b.WaitURL(s.appURL + "/first?page=1#chapter-2")
-	b.Read(`"Remote-Email":["` + who + `"]`)
+	for _, header := range []string{`"Remote-User":["` + who + `"]`, `"Remote-Email":["` + who + `"]`, `"Remote-Groups":["staff"]`, `"Remote-Sub":["`} {
+		b.Read(header)
+	}
 
 	b.Goto(s.wikiURL + "/second")
 	b.WaitURL(s.wikiURL + "/second") // no prompt, on another registrable domain
