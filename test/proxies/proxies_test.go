@@ -82,6 +82,11 @@ func (s *stage) parts(auth, app, wiki string) []swap {
 func startNginx(t *testing.T, s *stage) {
 	t.Helper()
 	s.startAuth(t, "nginx", swap{"/var/lib/passwordless-auth/auth.db", "auth.db"})
+	frontNginx(t, s)
+}
+
+func frontNginx(t *testing.T, s *stage) {
+	t.Helper()
 	dir := harness.TempDir(t)
 	copyExample(t, "nginx", "nginx.conf", dir, and(names, s.parts("127.0.0.1:9080", "127.0.0.1:8081", "127.0.0.1:8082"), []swap{
 		{"listen 443", "listen " + s.proxy()},
@@ -114,6 +119,11 @@ func startHAProxy(t *testing.T, s *stage) {
 func startTraefik(t *testing.T, s *stage) {
 	t.Helper()
 	s.startAuth(t, "traefik", swap{"/data/auth.db", "auth.db"}, swap{"172.30.0.2", "127.0.0.1"})
+	frontTraefik(t, s)
+}
+
+func frontTraefik(t *testing.T, s *stage) {
+	t.Helper()
 	dir := harness.TempDir(t)
 	copyExample(t, "traefik", "traefik.yml", dir,
 		swap{`":80"`, strconv.Quote(local(s.http))},
