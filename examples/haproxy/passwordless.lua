@@ -44,7 +44,7 @@ core.register_action("passwordless", {"http-req"}, function(txn, backend)
 	local answer = core.httpclient():get{
 		url = "http://" .. address(backend) .. "/api/authz/auth-request",
 		headers = headers,
-		timeout = 5000,
+		timeout = 2000, -- ms; it tries three times more
 	}
 	if not answer then
 		return

@@ -44,6 +44,7 @@ func startEnvoy(t *testing.T, s *stage) {
 		{"/etc/envoy/certs/privkey.pem", s.site.Key},
 	})...)
 	e := &envoyStandIn{t: t, config: decodeEnvoy(t, readFile(t, dir, "envoy.yaml"))}
+	e.client.Timeout = e.config.authz.GetHttpService().ServerUri.Timeout.AsDuration()
 	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	pair := e.config.tls.CommonTlsContext.TlsCertificates[0]
 	cert, err := tls.LoadX509KeyPair(pair.CertificateChain.GetFilename(), pair.PrivateKey.GetFilename())

@@ -69,6 +69,30 @@ func forged(t *testing.T, s *stage, p *proxy) {
 	}
 }
 
+// forgedAgain: over HTTP/2, where names have one case, and one request holds
+// them all.
+func forgedAgain(t *testing.T, s *stage, _ *proxy) {
+	const who = "honest-too@example.test"
+	c := s.member(t, who)
+	var header []string
+	for _, name := range identityHeaders {
+		for _, spelling := range spellings(name) {
+			header = append(header, spelling, "forged")
+		}
+	}
+	for path, user := range map[string]string{"/h2": who, "/public/h2": who} {
+		mark := s.raw.mark()
+		res := c.Request(http.MethodGet, s.appURL+path, "", header...)
+		sent := s.raw.since(mark)
+		if res.ProtoMajor != 2 || res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s %s\n%s", path, res.Proto, res.Status, res.Body)
+		}
+		if strings.Contains(sent, "forged") || !strings.Contains(sent, "Remote-User: "+user) && !strings.Contains(sent, "remote-user: "+user) {
+			t.Errorf("%s: the app was sent\n%s", path, sent)
+		}
+	}
+}
+
 // trailers: the end of a body is no place for an identity either.
 func trailers(t *testing.T, s *stage, p *proxy) {
 	mark := s.raw.mark()

@@ -51,6 +51,7 @@ var promises = []promise{
 	{"LosesNoForm", forms},
 	{"TellsTheClientsAddress", addresses},
 	{"LetsNoForgedIdentityThrough", forged},
+	{"LetsNoneThroughOverHTTP2", forgedAgain},
 	{"KnowsTrailers", trailers},
 	{"KeepsSessionsToTheirApp", ours},
 	{"KeepsAccessTokensFromApps", tokens},

@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -211,6 +212,9 @@ func down(t *testing.T, s *stage, p *proxy) {
 	if sent := s.raw.since(mark); sent != "" {
 		t.Errorf("the app was sent\n%s", sent)
 	}
+	if p.downPage { // the others wait longer than anybody here does
+		s.hangs(t, c)
+	}
 	s.auth.start(t)
 	harness.Eventually(t, "waiting for the proxy to find the server again", func() string {
 		if res := c.Request(http.MethodGet, s.appURL+"/after", ""); res.StatusCode != http.StatusOK {
@@ -218,4 +222,19 @@ func down(t *testing.T, s *stage, p *proxy) {
 		}
 		return ""
 	})
+}
+
+// hangs: a server that takes the question and never answers is down as well.
+func (s *stage) hangs(t *testing.T, c *harness.Client) {
+	t.Helper()
+	silent, err := net.Listen("tcp", s.auth.address()) // and accepts nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	mark := s.raw.mark()
+	res := c.Request(http.MethodGet, s.appURL+"/hangs", "", "Accept", "text/html")
+	if sent := s.raw.since(mark); res.StatusCode < 500 || res.StatusCode > 599 || sent != "" {
+		t.Errorf("while sign-in hangs: %s\n%s\nthe app was sent\n%s", res.Status, res.Body, sent)
+	}
 }
