@@ -66,7 +66,9 @@ core.register_action("passwordless", {"http-req"}, function(txn, backend)
 		if first("location") ~= "" then
 			txn:set_var("txn.passwordless_location", first("location"))
 		end
-		txn:set_var("txn.passwordless_challenge", first("www-authenticate"))
+		if first("www-authenticate") ~= "" then
+			txn:set_var("txn.passwordless_challenge", first("www-authenticate"))
+		end
 		txn:set_var("txn.passwordless", "signin")
 	elseif answer.status == 403 then
 		txn:set_var("txn.passwordless", "refuse")

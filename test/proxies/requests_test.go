@@ -142,8 +142,8 @@ func programs(t *testing.T, s *stage, _ *proxy) {
 			p.Code != "UNAUTHENTICATED" || res.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %s, %s, %v\n%s", name, res.Status, res.Header.Get("Content-Type"), err, res.Body)
 		}
-		if to := res.Header.Get("Location"); to != "" || !strings.Contains(res.Header.Get("Cache-Control"), "no-store") || len(s.app.Seen()) != before {
-			t.Errorf("%s: to %q, Cache-Control %q, %d requests at the app", name, to, res.Header.Get("Cache-Control"), len(s.app.Seen())-before)
+		if to := res.Header.Get("Location"); to != "" || strings.Contains(name, "etch") && res.Header["Www-Authenticate"] != nil || !strings.Contains(res.Header.Get("Cache-Control"), "no-store") || len(s.app.Seen()) != before {
+			t.Errorf("%s: to %q, %d requests at the app, %v", name, to, len(s.app.Seen())-before, res.Header)
 		}
 	}
 }
