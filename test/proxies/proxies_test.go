@@ -57,6 +57,7 @@ var promises = []promise{
 	{"KeepsAccessTokensFromApps", tokens},
 	{"HidesDecisionEndpoints", decisions},
 	{"WithstandsOddRequestLines", oddLines},
+	{"WithstandsOddStreams", oddStreams},
 	{"ServesThePathThatWasJudged", paths},
 	{"MixesNobodyUp", crowd},
 	{"FailsClosed", down},
