@@ -163,45 +163,17 @@ func (w *world) typeCode(t *testing.T, c *harness.Client, page harness.Response,
 	return page
 }
 
-var hidden = regexp.MustCompile(`<input type="hidden" name="([a-z_]+)" value="([^"]*)">`)
-
 // form is the action and the hidden fields of the page's form whose action
 // ends as given.
 func form(t testing.TB, page harness.Response, action string) (string, url.Values) {
 	t.Helper()
-	for part := range strings.SplitSeq(page.Body, "<form") {
-		part, _, _ = strings.Cut(part, "</form>")
-		found := regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(part)
-		if found == nil || !strings.HasSuffix(found[1], action) {
-			continue
-		}
-		target, err := page.Request.URL.Parse(found[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		values := url.Values{}
-		for _, field := range hidden.FindAllStringSubmatch(part, -1) {
-			values.Set(field[1], field[2])
-		}
-		return target.String(), values
-	}
-	t.Fatalf("no form to %s at %s (%s):\n%s", action, page.Request.URL, page.Status, page.Body)
-	return "", nil
+	return harness.Form(t, page, action)
 }
 
 // submit fills the page's form, posts it and follows where it leads.
 func submit(t *testing.T, c *harness.Client, page harness.Response, action string, fields url.Values) harness.Response {
 	t.Helper()
-	target, values := form(t, page, action)
-	for name, v := range fields {
-		values[name] = v
-	}
-	res := c.Submit(target, values)
-	next, err := res.Location()
-	if err != nil {
-		return res
-	}
-	return c.Navigate(next.String())
+	return c.FillForm(page, action, fields)
 }
 
 // status asks as a program does, without following anything.

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"testing"
 )
 
 var (
@@ -11,10 +12,10 @@ var (
 	hiddenField = regexp.MustCompile(`<input type="hidden" name="([a-z_]+)" value="([^"]*)">`)
 )
 
-// FillForm fills the page's form whose action ends as given, posts it as a
-// browser does, hidden fields included, and follows where it leads.
-func (c *Client) FillForm(page Response, action string, fields url.Values) Response {
-	c.t.Helper()
+// Form is the action and the hidden fields of the page's form whose action ends
+// as given.
+func Form(t testing.TB, page Response, action string) (string, url.Values) {
+	t.Helper()
 	for part := range strings.SplitSeq(page.Body, "<form") {
 		part, _, _ = strings.Cut(part, "</form>")
 		found := formAction.FindStringSubmatch(part)
@@ -23,23 +24,32 @@ func (c *Client) FillForm(page Response, action string, fields url.Values) Respo
 		}
 		target, err := page.Request.URL.Parse(found[1])
 		if err != nil {
-			c.t.Fatal(err)
+			t.Fatal(err)
 		}
 		values := url.Values{}
 		for _, field := range hiddenField.FindAllStringSubmatch(part, -1) {
 			values.Set(field[1], field[2])
 		}
-		for name, v := range fields {
-			values[name] = v
-		}
-		res := c.Submit(target.String(), values)
-		if next, err := res.Location(); err == nil {
-			return c.Navigate(next.String())
-		}
+		return target.String(), values
+	}
+	t.Fatalf("no form to %s at %s (%s):\n%s", action, page.Request.URL, page.Status, page.Body)
+	return "", nil
+}
+
+// FillForm fills the page's form, posts it as a browser does and follows where
+// it leads.
+func (c *Client) FillForm(page Response, action string, fields url.Values) Response {
+	c.t.Helper()
+	target, values := Form(c.t, page, action)
+	for name, v := range fields {
+		values[name] = v
+	}
+	res := c.Submit(target, values)
+	next, err := res.Location()
+	if err != nil {
 		return res
 	}
-	c.t.Fatalf("no form to %s at %s (%s):\n%s", action, page.Request.URL, page.Status, page.Body)
-	return Response{}
+	return c.Navigate(next.String())
 }
 
 // SignIn goes to the URL, signs in with a mailed code, declines the passkey
