@@ -317,7 +317,9 @@ func (s *Service) fill(ctx context.Context, hash store.Hash) (sessioncache.Entry
 		AMR: bits, AuthTime: live.Proof().AuthTime.Unix(),
 		Created: live.Session.CreatedAt.Unix(), LastSeen: live.Session.LastSeen.Unix(),
 	}
-	s.rt.cache.Insert(hash, e, live.User.ID, stamp)
+	if !isProbe(live.Session) { // its end is another one than the cache judges by
+		s.rt.cache.Insert(hash, e, live.User.ID, stamp)
+	}
 	return e, nil
 }
 

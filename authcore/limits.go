@@ -73,6 +73,17 @@ const (
 	maxAssertions = 10_240
 	// maxReturnPath bounds the path kept through a sign-in (DESIGN §4.2).
 	maxReturnPath = 2048
+	// probeTTL is how long what doctor gets for a user works, and probeKept how
+	// long what arrived can be read.
+	probeTTL  = 5 * time.Minute
+	probeKept = 10 * time.Minute
+	// maxProbes and maxSeen bound the probes at a time and the requests that each
+	// keeps: doctor reads on after some dozens. maxSeenHeaders and maxSeenValue
+	// bound one of those (DS-1).
+	maxProbes      = 20
+	maxSeen        = 200
+	maxSeenHeaders = 100
+	maxSeenValue   = 512
 	// maxUserAgent and maxName cap what strangers write into records (LG-2);
 	// bytes, and characters where a person typed them.
 	maxUserAgent = 256

@@ -41,6 +41,7 @@ type Runtime struct {
 	streams streams
 	limits  *ratelimit.Store
 	signed  assertions
+	probes  probes
 	started time.Time
 
 	flushing  sync.Mutex

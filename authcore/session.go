@@ -28,6 +28,7 @@ const (
 	AMREmail   = "email"   // control of the mailbox; never a second factor
 	AMRInvite  = "invite"  // an invitation made on the host or by an admin
 	AMRHandOut = "handout" // a link made on the host for somebody who has lost every passkey
+	AMRProbe   = "probe"   // nobody signed in: doctor asks what the user would get (probe.go)
 )
 
 // Live is a session that is valid now, with what it hangs on.
@@ -76,16 +77,23 @@ func (s *Service) liveSession(tx store.Tx, h store.Hash) (*Live, error) {
 
 // alive applies user state (SE-5) and the idle and absolute limits (SE-3).
 func (s *Service) alive(sess *store.Session, u *store.User, now time.Time) bool {
-	absolute := s.cfg.SessionAbsolute
-	if sess.Kind == store.APISession {
-		absolute = s.cfg.RefreshTTL
-	}
 	if sess.Kind == store.APISession && s.Client(sess.ClientID) == nil {
 		return false // the client is not configured any more
 	}
 	idle := s.idle(sess.Kind)
 	return sess.UserID == u.ID && sess.Epoch == u.Epoch && !u.Disabled &&
-		now.Sub(sess.LastSeen) <= idle && now.Sub(sess.CreatedAt) <= absolute
+		now.Sub(sess.LastSeen) <= idle && now.Sub(sess.CreatedAt) <= s.absolute(sess)
+}
+
+// absolute is how long a session lives, however much it is used.
+func (s *Service) absolute(sess *store.Session) time.Duration {
+	switch {
+	case isProbe(sess):
+		return min(probeTTL, s.cfg.SessionAbsolute)
+	case sess.Kind == store.APISession:
+		return s.cfg.RefreshTTL
+	}
+	return s.cfg.SessionAbsolute
 }
 
 // idle is the inactivity limit. An API session lives by its refresh tokens,
@@ -98,11 +106,7 @@ func (s *Service) idle(k store.SessionKind) time.Duration {
 }
 
 func (s *Service) expires(sess *store.Session) time.Time {
-	absolute := s.cfg.SessionAbsolute
-	if sess.Kind == store.APISession {
-		absolute = s.cfg.RefreshTTL
-	}
-	end := sess.CreatedAt.Add(absolute)
+	end := sess.CreatedAt.Add(s.absolute(sess))
 	if idle := sess.LastSeen.Add(s.idle(sess.Kind)); idle.Before(end) {
 		return idle
 	}
@@ -117,6 +121,9 @@ func (s *Service) Current(ctx context.Context, cookieHeaders []string) (*Live, C
 		return nil, status, nil
 	}
 	l, err := s.session(ctx, value, s.portal.Host, store.RootSession)
+	if l != nil && isProbe(l.Session) {
+		return nil, status, nil // it opens the app and no account
+	}
 	return l, status, err
 }
 
@@ -189,7 +196,7 @@ func (s *Service) capSessions(tx *txn, u *store.User, client Client) error {
 	if err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
-	all = slices.DeleteFunc(all, func(x *store.Session) bool { return x.Kind == store.AppSession })
+	all = slices.DeleteFunc(all, func(x *store.Session) bool { return x.Kind == store.AppSession || isProbe(x) })
 	slices.SortFunc(all, func(a, b *store.Session) int { return a.LastSeen.Compare(b.LastSeen) })
 	for len(all) >= s.cfg.SessionsPerUser {
 		if err := s.endSession(tx, all[0], client, u.ID, "too many sessions"); err != nil {

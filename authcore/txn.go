@@ -94,6 +94,7 @@ const (
 	evAdminGranted      = "admin_role_granted"
 	evTokenCreated      = "user_token_created"
 	evTokenRevoked      = "user_token_revoked"
+	evProbed            = "config_probed"
 )
 
 // event is one audit line before it has an id and a time.
