@@ -170,6 +170,7 @@ func (c *call) decide() {
 	a := &c.asked
 	app := c.svc.App(a.host)
 	if app == nil || !a.at(app.Origin) {
+		c.show("no app has this host")
 		c.refuse(&authcore.Decision{Why: authcore.WhyHost})
 		return
 	}
@@ -189,6 +190,7 @@ func (c *call) decide() {
 		Host: a.host, Path: a.path, Here: a.path, Method: a.method, Client: c.client, Cookies: c.r.Header["Cookie"],
 		Authorization: c.r.Header["Authorization"], OtherSite: authcore.FromOtherSite(c.r.Header),
 	})
+	c.show(d.Verdict.String())
 	if d.Verdict != authcore.Allow {
 		c.refuse(&d)
 		return
@@ -205,6 +207,7 @@ func (c *call) decide() {
 // distrusted refuses a peer that nobody configured, and tells the log what to
 // write if it is a proxy of ours.
 func (c *call) distrusted() {
+	c.show("this peer is no configured proxy")
 	kind := c.speaks.kinds[0]
 	for i := range c.proxies {
 		if slices.Contains(c.speaks.kinds, c.proxies[i].Kind) {
@@ -219,6 +222,7 @@ func (c *call) distrusted() {
 // malformed refuses what is not understood. Nothing is guessed from the check
 // request's own method, host or path (FA-3).
 func (c *call) malformed(why string) {
+	c.show(why)
 	c.note(slog.LevelWarn, why)
 	c.fail(http.StatusBadRequest, "CHECK_MALFORMED", "The proxy's question is malformed", "We cannot tell which request this is about: "+why+".")
 }
@@ -226,6 +230,7 @@ func (c *call) malformed(why string) {
 // mixedSchemes refuses a request by another scheme than the app's, whose cookies
 // would not come along, so that a sign-in would go in circles.
 func (c *call) mixedSchemes() {
+	c.show("the request came by another scheme than the app's")
 	c.note(slog.LevelWarn, "the request came by another scheme than the app's", "said", c.asked.scheme, "app", c.app.Origin.String(),
 		"hint", "if the browser did use "+c.app.Origin.Scheme+", a proxy in front of "+string(c.kind)+" ends TLS: let it send X-Forwarded-Proto, and have "+string(c.kind)+" trust its address")
 	c.fail(http.StatusBadRequest, "SCHEME_MISMATCH", "http and https are mixed up",
