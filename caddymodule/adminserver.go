@@ -93,6 +93,10 @@ func (a *adminServer) routes() http.Handler {
 		"DELETE /tokens/{id}":          revokeToken,
 		"POST /invites":                a.invite,
 		"POST /explain":                explain,
+		"GET /doctor":                  a.doctorFacts,
+		"POST /doctor/probe":           beginProbe,
+		"GET /doctor/probe/{nonce}":    probed,
+		"DELETE /doctor/probe/{nonce}": endProbe,
 	} {
 		mux.Handle(pattern, a.handle(h))
 	}

@@ -53,7 +53,7 @@ directory, in this order.`,
 // method ExitCode.
 func Commands() []*cobra.Command {
 	var at target
-	cmds := []*cobra.Command{userCommand(&at), sessionCommand(&at), tokenCommand(&at), inviteCommand(&at), explainCommand(&at), healthCommand(&at)}
+	cmds := []*cobra.Command{userCommand(&at), sessionCommand(&at), tokenCommand(&at), inviteCommand(&at), explainCommand(&at), doctorCommand(&at), healthCommand(&at)}
 	for _, cmd := range cmds {
 		flags := cmd.PersistentFlags()
 		flags.StringVar(&at.config, "config", "", "Caddyfile or Caddy JSON of the server")

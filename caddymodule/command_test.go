@@ -139,7 +139,7 @@ func TestCommand_ErrorsAreASentenceAndACode(t *testing.T) {
 		{"user list", nowhere, 1, "caddy: no server is running that listens at "},
 		{"user list extra", at, 2, "caddy: \"extra\" is too much; write caddy passwordless user list\n"},
 		{"user list --frob", at, 2, "caddy: unknown flag: --frob\nSee: caddy passwordless user list --help\n"},
-		{"bogus", nil, 2, "caddy: passwordless bogus is no command; write one of: explain, health, invite, session, token, user\nSee: caddy passwordless --help\n"},
+		{"bogus", nil, 2, "caddy: passwordless bogus is no command; write one of: doctor, explain, health, invite, session, token, user\nSee: caddy passwordless --help\n"},
 		{"--frob", nil, 2, "caddy: unknown flag: --frob\n"},
 		{"user show", at, 2, "caddy: name the user: an e-mail address, user name or id\nSee: caddy passwordless user show --help\n"},
 		{"user show a b", at, 2, "caddy: \"b\" is too much; write caddy passwordless user show WHO\n"},

@@ -58,6 +58,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	defer p.release()
 	p.decision = s.svc.Check(r.Context(), &p.asked)
+	s.note(authcore.SeenAsked, r, original, &p)
 	if p.decision.Verdict == authcore.Allow && mayStream(r) {
 		r = p.watchRequest(r)
 	}
@@ -81,6 +82,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		}
 		g.policy.SetHeaders(r.Header, id, assertion)
 	}
+	s.note(authcore.SeenHanded, r, original, &p)
 	return next.ServeHTTP(&p, r)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/authcore/forwardauth"
 	"github.com/passwordless-auth/passwordless-auth/authcore/outbox"
 	"github.com/passwordless-auth/passwordless-auth/authcore/portal"
+	"github.com/passwordless-auth/passwordless-auth/caddymodule/internal/doctor"
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
@@ -37,7 +38,9 @@ type serving struct {
 	https []string // our cookies on https origins
 	http  []string // our cookies on http://*.localhost
 
-	admins int // how many are configured
+	admins  int            // how many are configured
+	guarded []string       // hosts that a guard of ours protects
+	proxies []doctor.Proxy // who may ask about the others
 
 	stranger atomic.Pointer[stranger] // the last proxy that nobody configured
 
@@ -130,6 +133,14 @@ func (a *App) newServing(rt *authcore.Runtime, hosts []boundHost) (*serving, err
 		return nil, err
 	}
 	s := &serving{smtp: a.SMTP != (SMTP{}), admins: len(a.Admins)}
+	for _, h := range hosts {
+		if len(h.Guards) > 0 {
+			s.guarded = append(s.guarded, h.Host)
+		}
+	}
+	for _, p := range a.Proxies {
+		s.proxies = append(s.proxies, doctor.Proxy(p))
+	}
 	if s.mail, err = a.mailWorker(rt); err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func TestDocs_EveryCommand(t *testing.T) {
 	help := func(args ...string) string {
 		return harness.Exec(t, harness.TempDir(t), nil, harness.Binary(t), append(args, "--help")...).Stdout
 	}
-	known := []string{"invite", "explain", "health"}
+	known := []string{"invite", "explain", "doctor", "health"}
 	below := regexp.MustCompile(`(?m)^  ([a-z]+)  +[A-Z]`)
 	for _, group := range []string{"user", "session", "token"} {
 		_, list, _ := strings.Cut(help(group), "Available Commands:\n")
