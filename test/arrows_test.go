@@ -39,6 +39,8 @@ var arrows = []arrow{
 
 	{from: "/caddymodule", never: []string{"/store/storetest", "html/template", "go.etcd.io/bbolt", "github.com/go-webauthn/..."}, direct: true, reason: "the module translates between Caddy and the core; pages, buckets and ceremonies live below it"},
 
+	{from: "/caddymodule/internal/doctor", never: []string{"/...", "github.com/caddyserver/..."}, reason: "doctor knows a deployment by its answers; what it imported it could not find broken"},
+
 	{from: "/authcore", never: []string{"/caddymodule/...", "/authcore/portal/...", "/authcore/forwardauth/...", "/authcore/outbox/..."}, reason: "the core does not know who asks or who delivers"},
 	{from: "/authcore", never: []string{"github.com/caddyserver/..."}, reason: "sign-in outlives any one host program, and is tested without starting it"},
 	{from: "/authcore", never: []string{"/store/bolt", "/store/postgres", "go.etcd.io/bbolt", "github.com/jackc/..."}, reason: "the core speaks to the Store interface, so every backend gives the same answers"},
