@@ -35,7 +35,7 @@ func startEnvoy(t *testing.T, s *stage) {
 	s.startAuth(t, "envoy", swap{"/var/lib/passwordless-auth/auth.db", "auth.db"})
 	at := func(address string) string { return strings.Replace(address, ":", ", port_value: ", 1) }
 	dir := harness.TempDir(t)
-	copyExample(t, "envoy", "envoy.yaml", dir, and(names, []swap{
+	s.copyExample(t, "envoy", "envoy.yaml", dir, and(names, []swap{
 		{"0.0.0.0, port_value: 443", at(s.proxy())},
 		{"127.0.0.1, port_value: 9080", at(s.auth.address())},
 		{"127.0.0.1, port_value: 8081", at(s.raw.addr)},

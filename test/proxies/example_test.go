@@ -41,7 +41,26 @@ func readFile(t *testing.T, dir, file string) string {
 // file that a user reads.
 func copyExample(t *testing.T, folder, file, dir string, swaps ...swap) string {
 	t.Helper()
+	return copyText(t, folder, file, readExample(t, folder, file), dir, swaps...)
+}
+
+// copyExample is the same, with what this stage gets wrong on purpose.
+func (s *stage) copyExample(t *testing.T, folder, file, dir string, swaps ...swap) string {
+	t.Helper()
 	text := readExample(t, folder, file)
+	for _, m := range s.mistakes {
+		if m.file == folder+"/"+file {
+			if !strings.Contains(text, m.right) {
+				t.Fatalf("examples/%s has no %q to get wrong", m.file, m.right)
+			}
+			text = strings.Replace(text, m.right, m.wrong, 1)
+		}
+	}
+	return copyText(t, folder, file, text, dir, swaps...)
+}
+
+func copyText(t *testing.T, folder, file, text, dir string, swaps ...swap) string {
+	t.Helper()
 	var pairs []string
 	for _, s := range swaps {
 		if !strings.Contains(text, s.old) {

@@ -90,7 +90,7 @@ func startNginx(t *testing.T, s *stage) {
 func frontNginx(t *testing.T, s *stage) {
 	t.Helper()
 	dir := harness.TempDir(t)
-	copyExample(t, "nginx", "nginx.conf", dir, and(names, s.parts("127.0.0.1:9080", "127.0.0.1:8081", "127.0.0.1:8082"), []swap{
+	s.copyExample(t, "nginx", "nginx.conf", dir, and(names, s.parts("127.0.0.1:9080", "127.0.0.1:8081", "127.0.0.1:8082"), []swap{
 		{"listen 443", "listen " + s.proxy()},
 		{"/run/nginx.pid", filepath.Join(dir, "nginx.pid")},
 		{"/var/log/nginx/error.log", "stderr"},
@@ -98,8 +98,8 @@ func frontNginx(t *testing.T, s *stage) {
 		{"/etc/ssl/example.com/fullchain.pem", s.site.Chain},
 		{"/etc/ssl/example.com/privkey.pem", s.site.Key},
 	})...)
-	copyExample(t, "nginx", "passwordless-server.conf", dir)
-	copyExample(t, "nginx", "passwordless-location.conf", dir)
+	s.copyExample(t, "nginx", "passwordless-server.conf", dir)
+	s.copyExample(t, "nginx", "passwordless-location.conf", dir)
 	harness.StartNginx(t, dir, s.proxy())
 }
 
@@ -107,14 +107,14 @@ func startHAProxy(t *testing.T, s *stage) {
 	t.Helper()
 	s.startAuth(t, "haproxy", swap{"/var/lib/passwordless-auth/auth.db", "auth.db"})
 	dir := harness.TempDir(t)
-	copyExample(t, "haproxy", "haproxy.cfg", dir, and(names, s.parts("127.0.0.1:9080", "127.0.0.1:8081", "127.0.0.1:8082"), []swap{
+	s.copyExample(t, "haproxy", "haproxy.cfg", dir, and(names, s.parts("127.0.0.1:9080", "127.0.0.1:8081", "127.0.0.1:8082"), []swap{
 		{"bind :80\n", "bind " + local(s.http) + "\n"},
 		{"bind :443 ", "bind " + s.proxy() + " "},
 		{"/etc/haproxy/certs/", s.site.Both},
 		{"/etc/haproxy/passwordless.lua", filepath.Join(dir, "passwordless.lua")},
 		{"\tchroot /var/lib/haproxy\n\tuser haproxy\n\tgroup haproxy\n", ""}, // whoever runs the test
 	})...)
-	copyExample(t, "haproxy", "passwordless.lua", dir)
+	s.copyExample(t, "haproxy", "passwordless.lua", dir)
 	harness.StartHAProxy(t, dir, s.proxy())
 }
 
@@ -127,11 +127,11 @@ func startTraefik(t *testing.T, s *stage) {
 func frontTraefik(t *testing.T, s *stage) {
 	t.Helper()
 	dir := harness.TempDir(t)
-	copyExample(t, "traefik", "traefik.yml", dir,
+	s.copyExample(t, "traefik", "traefik.yml", dir,
 		swap{`":80"`, strconv.Quote(local(s.http))},
 		swap{`":443"`, strconv.Quote(s.proxy())},
 		swap{"/etc/traefik/dynamic.yml", filepath.Join(dir, "dynamic.yml")})
-	copyExample(t, "traefik", "dynamic.yml", dir, and(names, s.parts("passwordless:9080", "app:8081", "wiki:8082"), []swap{
+	s.copyExample(t, "traefik", "dynamic.yml", dir, and(names, s.parts("passwordless:9080", "app:8081", "wiki:8082"), []swap{
 		{"/etc/traefik/certs/fullchain.pem", s.site.Chain},
 		{"/etc/traefik/certs/privkey.pem", s.site.Key},
 	})...)
@@ -164,7 +164,7 @@ func (s *stage) newCaddy(t *testing.T, folder, file string, swaps ...swap) *auth
 		"local_certs", "skip_install_trust", "default_bind 127.0.0.1", "storage file_system " + dir, "admin unix/" + dir + "/caddy.sock",
 		"grace_period 2s", "http_port " + strconv.Itoa(s.http), "https_port " + strconv.Itoa(s.https),
 	}, "\n\t")
-	config := copyExample(t, folder, file, dir, and(swaps, namesIn(readExample(t, folder, file)), []swap{
+	config := s.copyExample(t, folder, file, dir, and(swaps, namesIn(readExample(t, folder, file)), []swap{
 		{"email you@example.com", here},
 	})...)
 	a.args = []string{"run", "--config", config, "--adapter", "caddyfile"}

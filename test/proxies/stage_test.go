@@ -35,6 +35,8 @@ type stage struct {
 	ca          string // what browsers have to trust
 	auth        *authServer
 
+	mistakes []mistake // what is wrong in the copies of the example's files
+
 	devices atomic.Uint32 // clients so far; each has an address of its own
 }
 
@@ -108,7 +110,7 @@ func (s *stage) mailSwaps() []swap {
 func (s *stage) startAuth(t *testing.T, folder string, swaps ...swap) {
 	t.Helper()
 	a := &authServer{dir: harness.TempDir(t), port: harness.FreePort(t)}
-	file := copyExample(t, folder, "Caddyfile", a.dir, and(names, s.mailSwaps(), swaps, []swap{
+	file := s.copyExample(t, folder, "Caddyfile", a.dir, and(names, s.mailSwaps(), swaps, []swap{
 		{"http://:9080", "http://:" + strconv.Itoa(a.port)},
 	})...)
 	a.args = []string{"run", "--config", file}
