@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,23 @@ func decisions(t *testing.T, s *stage, _ *proxy) {
 		if _, decided := got.header["Remote-User"]; decided || got.body != "" && got.status == http.StatusOK {
 			t.Errorf("%s by the server's own name: status %d, %v\n%s", path, got.status, got.header, got.body)
 		}
+	}
+}
+
+// plainHTTP: without TLS there is nothing but the way to it.
+func plainHTTP(t *testing.T, s *stage, p *proxy) {
+	if p.noHTTP {
+		t.Skip("the example has no listener for it")
+	}
+	mark := s.raw.mark()
+	for _, path := range []string{"/secret", "/public/x", "/.auth/start?rd=/"} {
+		res := s.client(t).Request(http.MethodGet, "http://"+appHost+":"+strconv.Itoa(s.http)+path, "")
+		if to := res.Header.Get("Location"); res.StatusCode < 301 || res.StatusCode > 308 || !strings.HasPrefix(to, "https://"+appHost) || !strings.HasSuffix(to, path) {
+			t.Errorf("%s: %s to %q", path, res.Status, to)
+		}
+	}
+	if sent := s.raw.since(mark); sent != "" {
+		t.Errorf("the app was sent\n%s", sent)
 	}
 }
 

@@ -16,6 +16,8 @@ type proxy struct {
 	start func(*testing.T, *stage)
 	// inProcess: the proxy is passwordless-auth itself.
 	inProcess bool
+	// noHTTP: the example listens for HTTPS alone.
+	noHTTP bool
 	// downPage: when sign-in does not answer, a page says so.
 	downPage bool
 	// trailers: it hands on the trailers of a request's body, whatever their
@@ -29,7 +31,7 @@ var proxies = []proxy{
 	{name: "haproxy", start: startHAProxy, downPage: true, trailers: true},
 	{name: "traefik", start: startTraefik},
 	{name: "caddy-forward-auth", start: startForwardAuth, downPage: true, trailers: true},
-	{name: "envoy-contract", start: startEnvoy},
+	{name: "envoy-contract", start: startEnvoy, noHTTP: true},
 	{name: "caddy-portal", start: startPortal, inProcess: true},
 }
 
@@ -43,6 +45,7 @@ var promises = []promise{
 	{"SignsInOnceForAllApps", signIn},
 	{"SignsOutOfOneAppAndOfAll", signOut},
 	{"RefusesWhoIsNotAllowed", refused},
+	{"SendsPlainHTTPAway", plainHTTP},
 	{"OpensPublicPathsToNobodyInParticular", public},
 	{"KeepsLiveConnections", live},
 	{"DeliversBodies", bodies},
@@ -92,6 +95,7 @@ func frontNginx(t *testing.T, s *stage) {
 	dir := harness.TempDir(t)
 	s.copyExample(t, "nginx", "nginx.conf", dir, and(names, s.parts("127.0.0.1:9080", "127.0.0.1:8081", "127.0.0.1:8082"), []swap{
 		{"listen 443", "listen " + s.proxy()},
+		{"listen 80", "listen " + local(s.http)},
 		{"/run/nginx.pid", filepath.Join(dir, "nginx.pid")},
 		{"/var/log/nginx/error.log", "stderr"},
 		{"/var/log/nginx/access.log", filepath.Join(dir, "access.log")},

@@ -70,8 +70,7 @@ func (s *stage) browser(t *testing.T) *harness.Browser {
 	return harness.StartBrowserOn(t, s.https, s.ca)
 }
 
-// client is a new device without JavaScript, at an address of its own: the
-// limits count by address, and the examples leave them as they are.
+// client is a new device without JavaScript, at an address of its own.
 func (s *stage) client(t *testing.T) *harness.Client {
 	t.Helper()
 	c := harness.NewClient(t, s.ca)
