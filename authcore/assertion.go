@@ -44,7 +44,7 @@ type assertion struct {
 // proofOf is how the session of a decision was proven.
 type proofOf struct {
 	bits  uint8
-	at    int64 // Unix seconds
+	at    int64 // Unix seconds; zero for an access token
 	token bool  // by an access token
 }
 
@@ -96,12 +96,16 @@ func (s *Service) signAssertion(d *Decision, signer *signingKey, now int64) (str
 	if groups == nil {
 		groups = []string{}
 	}
-	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+	claims := jwt.MapClaims{
 		"iss": s.portal.String(), "aud": d.App.Origin.String(), "sub": who.UserID, "jti": id,
 		"iat": now, "exp": now + int64(assertionTTL/time.Second),
 		"preferred_username": who.Name, "email": who.Email, "name": who.DisplayName, "groups": groups,
-		"amr": d.proof.amr(), "auth_time": d.proof.at,
-	})
+		"amr": d.proof.amr(),
+	}
+	if !d.proof.token { // nobody signed in for this
+		claims["auth_time"] = d.proof.at
+	}
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
 	t.Header["typ"], t.Header["kid"] = assertionType, signer.kid
 	signed, err := t.SignedString(signer.private)
 	if err != nil {

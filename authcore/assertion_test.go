@@ -77,6 +77,22 @@ func (f *fixture) assertionOf(addr string) string {
 	return f.assertion(appHost, f.handOver(b.Session, appHost))
 }
 
+// Nobody signed in for a program, so nothing says when.
+func TestAssertion_OfAnAccessTokenHasNoSignIn(t *testing.T) {
+	f := newFixture(t, asserted(t))
+	f.signIn(alice)
+	d := f.s.Check(f.ctx(), bearing(f.mint(alice, Grant{App: appHost}), "GET", "/"))
+	first, err := f.s.Assertion(&d)
+	f.must(err)
+	if s := f.verify(first, appOrigin); fmt.Sprint(s.AMR) != "[token]" || s.AuthTime != 0 || s.Email != alice {
+		t.Errorf("%+v", s)
+	}
+	f.clock.advance(time.Minute)
+	if again, err := f.s.Assertion(&d); err != nil || again != first {
+		t.Errorf("signed anew, %v", err)
+	}
+}
+
 // JW-3: it is no access token, and no session.
 func TestAssertion_OpensNothing(t *testing.T) {
 	f := newFixture(t, asserted(t))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -23,9 +24,28 @@ type Request struct {
 	Cookies []string   // raw Cookie headers
 
 	Authorization []string // raw Authorization headers
-	// OtherSite: a browser sends it for a page of another origin
-	// (Sec-Fetch-Site is cross-site or same-site). No access token is taken then.
-	OtherSite bool
+	// Site is Sec-Fetch-Site, and Origin the header of that name: no access
+	// token is taken of a browser that sends it for a page of another origin.
+	Site, Origin string
+}
+
+// SetAuthorization takes from a request's headers what access tokens need.
+func (r *Request) SetAuthorization(h http.Header) {
+	if r.Authorization = h["Authorization"]; len(r.Authorization) > 0 {
+		r.Site, r.Origin = first(h, "Sec-Fetch-Site"), first(h, "Origin")
+	}
+}
+
+// otherSite reports whether a browser sent the request for a page of another
+// origin than the app's.
+func (r *Request) otherSite(app *App) bool {
+	switch r.Site {
+	case "cross-site", "same-site":
+		return true
+	case "":
+		return r.Origin != "" && r.Origin != app.Origin.String()
+	}
+	return false
 }
 
 // Verdict is the outcome of a decision. The zero value denies.
@@ -154,7 +174,7 @@ func (s *Service) checkToken(ctx context.Context, r *Request, d *Decision, v *vi
 		return
 	}
 	d.Verdict, d.Why, d.At, d.TokensHere = BadToken, WhyToken, "", s.takesTokens(v)
-	if r.OtherSite {
+	if r.otherSite(d.App) {
 		return // a page of another site had the browser send it
 	}
 	e, err := s.findToken(ctx, raw)
@@ -168,7 +188,7 @@ func (s *Service) checkToken(ctx context.Context, r *Request, d *Decision, v *vi
 		d.Verdict, d.At = Deny, v.block()
 		return
 	}
-	d.Identity, d.Session, d.proof = e.identity, e.hash, proofOf{token: true, at: s.rt.now().Unix()}
+	d.Identity, d.Session, d.proof = e.identity, e.hash, proofOf{token: true}
 	switch {
 	case !e.admits(r.Path, r.Here, r.Method, r.Client):
 		d.Verdict = Deny

@@ -180,6 +180,11 @@ func (c *Config) check() error {
 			return fmt.Errorf("client %q: the name has 1 to 64 of a-z 0-9 . _ - and stands once", cl.ID)
 		}
 		seen[cl.ID] = true
+		for _, a := range c.Apps {
+			if cl.Audience == a.Origin.String() { // JW-3: an app's assertions have it
+				return fmt.Errorf("client %q: audience %s is the app's own, whose assertions have it; write another one", cl.ID, cl.Audience)
+			}
+		}
 		for _, o := range cl.Origins {
 			if parsed, err := redirect.ParseOrigin(o); err != nil || parsed.String() != o {
 				return fmt.Errorf("client %q: %q is not an exact origin such as https://spa.example.com", cl.ID, o)

@@ -26,6 +26,7 @@ func TestConfig_ImpossibleOrUnsafeIsRefused_BT2(t *testing.T) {
 		"two hosts and no portal":    {func(c *Config) { c.Portal = Origin{}; c.Clients = nil }, "portal"},
 		"no host and no portal":      {func(c *Config) { c.Portal, c.Apps, c.Clients = Origin{}, nil, nil }, "portal"},
 		"a client without a portal":  {func(c *Config) { c.Portal, c.Apps = Origin{}, c.Apps[:1] }, "portal"},
+		"an audience that is an app": {func(c *Config) { c.Clients[1].Audience = appOrigin }, "audience " + appOrigin},
 		"two origins on a name":      {func(c *Config) { c.Apps = append(c.Apps, appAt(t, appOrigin+":8443", PolicySpec{})) }, appHost},
 		"an app on the portal's":     {func(c *Config) { c.Apps[0] = appAt(t, portalOrigin+":8443", PolicySpec{}) }, portalHost},
 		"rp_id of somebody else":     {func(c *Config) { c.RPID = "example.org" }, "example.org"},

@@ -98,6 +98,12 @@ const (
 	// not count where a policy requires one: time for its owner to notice
 	// (DESIGN §6).
 	factorWait = 24 * time.Hour
+	// registrationSpan tells the session that made the first proof of an address
+	// from one that came right after: the two times are of one transaction.
+	registrationSpan = 5 * time.Second
+	// registrationAge is how long after an invitation, a hand-out or the first
+	// proof a passkey belongs to it. A person may read the page first.
+	registrationAge = time.Hour
 	// flushEvery: last_seen is written in batches (DESIGN §5).
 	flushEvery = 30 * time.Second
 	// touchEvery is the grain of last_seen in seconds; within it a hit takes

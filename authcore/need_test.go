@@ -101,6 +101,53 @@ func TestStepUp_APasskeyAddedByMailCountsLater(t *testing.T) {
 	f.wants(f.decide(token, "/strong/x"), Allow, "Caddyfile:4") // cached as it was before
 }
 
+// The session of the first sign-in is one by e-mail like any other, once that is
+// over.
+func TestStepUp_TheFirstSessionIsNoRegistrationForLong(t *testing.T) {
+	for name, enter := range map[string]func(*fixture) Browser{
+		"first sign-in": func(f *fixture) Browser {
+			b, _ := f.signIn(alice)
+			return b
+		},
+		"invitation": func(f *fixture) Browser {
+			link, err := f.s.Invite(f.ctx(), "cli", NewUser{Email: alice}, false)
+			f.must(err)
+			b := f.newBrowser()
+			in, err := f.s.AcceptInvite(f.ctx(), urlOf(f.t, link).Fragment, b)
+			f.must(err)
+			b.Session = f.live(in.Token)
+			return b
+		},
+	} {
+		for _, c := range []struct {
+			after time.Duration
+			want  Verdict
+		}{{registrationAge, Allow}, {registrationAge + time.Second, StepUp}} {
+			t.Run(name, func(t *testing.T) {
+				f := newFixture(t, strict(t))
+				b := enter(f)
+				f.clock.advance(c.after)
+				m := f.startStepUp(b)
+				v, err := f.s.VerifyCode(f.ctx(), m.code, b)
+				f.must(err)
+				b.Session = f.live(v.StepUp)
+				f.stepUp(&b, f.addKey(b))
+				if d := f.decide(f.handOver(b.Session, appHost), "/strong/x"); d.Verdict != c.want {
+					t.Errorf("after %v: %v, want %v", c.after, d.Verdict, c.want)
+				}
+			})
+		}
+	}
+}
+
+// startStepUp asks for a mail to confirm the browser's session.
+func (f *fixture) startStepUp(b Browser) mail {
+	f.t.Helper()
+	_, err := f.s.StartEmail(f.ctx(), StartEmail{Browser: b, StepUp: true})
+	f.must(err)
+	return f.lastMail()
+}
+
 func TestStepUp_APasskeyOfTheFirstSignInCounts(t *testing.T) {
 	f := newFixture(t, strict(t))
 	b, _ := f.signIn(alice)

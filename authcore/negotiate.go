@@ -103,13 +103,6 @@ func (d *Decision) Challenge(h http.Header) string {
 	return `Basic realm="access token", charset="UTF-8"`
 }
 
-// FromOtherSite reports whether a browser sent a request for a page of another
-// origin.
-func FromOtherSite(h http.Header) bool {
-	site := first(h, "Sec-Fetch-Site")
-	return site == "cross-site" || site == "same-site"
-}
-
 func first(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]

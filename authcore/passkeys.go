@@ -167,18 +167,21 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 
 // trustedFrom is when a passkey that the session adds begins to count where a
 // policy requires one (DESIGN §6): at once if the session could have met that
-// itself, or is the one that proved the address for the first time; otherwise
-// the mailbox alone is behind it, and its owner gets time to notice.
+// itself, or has just begun by an invitation, a hand-out or the first proof of
+// the address; otherwise the mailbox alone is behind it, and its owner gets time
+// to notice.
 func (s *Service) trustedFrom(tx store.Tx, l *Live) (time.Time, error) {
 	bits, err := s.proofBits(tx, l.Proof())
 	if err != nil {
 		return time.Time{}, err
 	}
-	first := l.Proof().CreatedAt.Sub(l.User.VerifiedAt)
-	if bits&(bitTrustedPasskey|bitTOTP|bitInvite|bitHandOut) != 0 || first >= 0 && first < time.Minute {
-		return s.now(), nil
+	now, began := s.now(), l.Proof().CreatedAt
+	first := began.Sub(l.User.VerifiedAt)
+	entered := bits&(bitInvite|bitHandOut) != 0 || first >= 0 && first < registrationSpan
+	if bits&(bitTrustedPasskey|bitTOTP) != 0 || entered && now.Sub(began) <= registrationAge {
+		return now, nil
 	}
-	return s.now().Add(factorWait), nil
+	return now.Add(factorWait), nil
 }
 
 func (s *Service) storePasskey(tx *txn, u *store.User, cred *webauthn.Credential, name string, trusted time.Time) (*store.Passkey, error) {

@@ -109,13 +109,14 @@ func (p *Policy) pick(path canonpath.Path, method string, folded bool) *pathRule
 }
 
 // limitedTo compares methods without regard to case: they have one, but what
-// stands behind us may not know (FA-7). HEAD is GET without an answer.
+// stands behind us may not know (FA-7). HEAD is GET without an answer, and
+// CONNECT what a WebSocket's GET is called in HTTP/2 and 3 (RFC 8441).
 func (b *pathRules) limitedTo(method string) bool {
 	if len(b.methods) == 0 {
 		return true
 	}
 	for _, m := range b.methods {
-		if strings.EqualFold(m, method) || m == "GET" && strings.EqualFold(method, "HEAD") {
+		if strings.EqualFold(m, method) || m == "GET" && (strings.EqualFold(method, "HEAD") || strings.EqualFold(method, "CONNECT")) {
 			return true
 		}
 	}

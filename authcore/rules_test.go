@@ -30,6 +30,7 @@ func blocks(t *testing.T) *Policy {
 			{Path: "/admin/help/*", Rules: PolicySpec{At: "help", Allow: line("allow all", "email:*@example.com")}},
 			{Path: "/guest/*", Methods: []string{"get", "HEAD"}, Rules: PolicySpec{At: "guest", Allow: line("allow guests", "group:guests", "group:staff")}},
 			{Path: "/assets/private/*", Rules: PolicySpec{At: "private"}},
+			{Path: "/sla/", Rules: PolicySpec{At: "slash", Allow: line("allow slash", "group:slash")}},
 			{Path: "/hook", Methods: []string{"POST"}, Rules: PolicySpec{At: "hook", Public: line("public hook", "/hook")}},
 			{Path: "/Docs/*", Rules: PolicySpec{At: "docs", Allow: line("allow docs", "group:docs")}},
 		},
@@ -84,6 +85,10 @@ func TestPolicy_TheMostSpecificPathDecides(t *testing.T) {
 		{staff, "POST", "/hook", "public by public hook"},
 		{guest, "GET", "/hook", "deny by allow staff"},
 
+		{staff, "GET", "/sla", "deny by allow slash"}, // as it is with a slash
+		{staff, "GET", "/sla/", "deny by allow slash"},
+		{staff, "GET", "/sla/x", "allow by allow staff"},
+
 		// FA-6: who hides in another case must satisfy both.
 		{staff, "GET", "/ADMIN/users", "deny by allow admins"},
 		{admin, "GET", "/Admin/users", "deny by allow staff"},
@@ -91,7 +96,15 @@ func TestPolicy_TheMostSpecificPathDecides(t *testing.T) {
 		{staff, "GET", "/docs/x", "deny by allow docs"},
 		{staff, "GET", "/DOCS", "deny by allow docs"},
 		{staff, "GET", "/%c5%bfecret", "allow by allow staff"},
-		{staff, "GET", "/gue%c5%bft/x", "allow by allow staff"}, // ſ is an s to some
+		{staff, "GET", "/gue%c5%bft/x", "allow by allow staff"},    // ſ is an s to some
+		{staff, "GET", "/adm%c4%b1n/x", "deny by allow admins"},    // ı is an i
+		{staff, "GET", "/adm%c4%b0n/x", "deny by allow admins"},    // and so is İ
+		{staff, "GET", "/%ef%bd%81dmin/x", "deny by allow admins"}, // a wide a
+		{staff, "GET", "/admin./x", "deny by allow admins"},        // as Windows trims names
+		{staff, "GET", "/admin%20/x", "deny by allow admins"},
+		{staff, "GET", "/admin:$i30:$INDEX_ALLOCATION/x", "deny by allow admins"},
+		{staff, "GET", "/x/admin/y:z", "allow by allow staff"},
+		{guest, "CONNECT", "/guest/x", "allow by allow guests"}, // a WebSocket of HTTP/2
 		{guest, "GET", "/gue%c5%bft/x", "deny by allow staff"},
 		{staff, "GET", "/Assets/private/a", "allow by allow staff"},
 		{guest, "GET", "/ASSETS/a.css", "deny by allow staff"}, // never public in another case

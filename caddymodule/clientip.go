@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -32,7 +34,7 @@ const lately = 10 * time.Minute
 // addresses is the same, and remembers a peer whose word was not taken.
 func (s *serving) addresses(r *http.Request) (client, peer netip.Addr) {
 	client, peer = addresses(r)
-	if !client.IsValid() && peer.IsValid() {
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted && !client.IsValid() && peer.IsValid() {
 		now := s.svc.Now()
 		if last := s.stranger.Load(); last == nil || last.peer != peer || now.Sub(last.at) > lately/10 {
 			s.stranger.Store(&stranger{peer, now})
@@ -72,7 +74,42 @@ func clientIP(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	return addr.Unmap().WithZone("")
+	if addr = addr.Unmap().WithZone(""); trusted && !forwardedFor(r, addr) {
+		return netip.Addr{}
+	}
+	return addr
+}
+
+// forwardedFor reports whether the trusted proxy did say that the client is addr. Caddy
+// passes over what is no address, and takes the proxy's own where nothing else is
+// left: then a proxy that tells nothing, or a client behind one that adds
+// rubbish, would be in the proxy's network.
+func forwardedFor(r *http.Request, addr netip.Addr) bool {
+	names := []string{"X-Forwarded-For"}
+	if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && len(srv.ClientIPHeaders) > 0 {
+		names = srv.ClientIPHeaders
+	}
+	for _, name := range names {
+		values := r.Header.Values(name)
+		if len(values) == 0 {
+			continue
+		}
+		for _, node := range slices.Backward(strings.Split(strings.Join(values, ","), ",")) {
+			said, err := netip.ParseAddr(strings.TrimSpace(node))
+			if err != nil {
+				with, err := netip.ParseAddrPort(strings.TrimSpace(node))
+				if err != nil {
+					return false
+				}
+				said = with.Addr()
+			}
+			if said.Unmap().WithZone("") == addr {
+				return true
+			}
+		}
+		return false
+	}
+	return false
 }
 
 // toldScheme is the scheme by which the browser came, where a trusted proxy tells

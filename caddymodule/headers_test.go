@@ -241,6 +241,14 @@ func TestUpgrade_WebSocketAndNothingElse_FA13(t *testing.T) {
 // A tunnel of another kind is refused, whoever asks.
 func TestConnect_IsForWebSocketOnly_FA13(t *testing.T) {
 	s := newSite(t, "", "")
+	// A proxy that lets CONNECT through may send what follows unread: here it is
+	// no second request.
+	for _, cookie := range []string{s.cookie, "a=b"} {
+		answers := s.conversation(t, "CONNECT /x HTTP/1.1\nHost: app.example.test\nCookie: "+cookie+"\n\nGET /smuggled HTTP/1.1\nHost: app.example.test\nCookie: "+s.cookie+"\n\n")
+		if n := strings.Count(answers, "HTTP/1.1 "); n != 1 || s.reached() {
+			t.Errorf("%d answers, reached: %v\n%s", n, s.reached(), answers)
+		}
+	}
 	status := s.raw(t, "CONNECT app.example.test HTTP/1.1\nHost: app.example.test\nCookie: "+s.cookie+"\n\n")
 	if !strings.Contains(status, "405") && !strings.Contains(status, "400") || s.reached() {
 		t.Errorf("%s, reached: %v", status, s.reached())
@@ -253,6 +261,10 @@ func TestConnect_IsForWebSocketOnly_FA13(t *testing.T) {
 			}
 			if got := tunnels(r); got != want {
 				t.Errorf("HTTP/%d with %q is a tunnel: %v", major, proto, got)
+			}
+			// What the app will see is what is judged: a WebSocket is a GET there.
+			if method := methodOf(r); (method == http.MethodGet) == want {
+				t.Errorf("HTTP/%d with %q is judged as %s", major, proto, method)
 			}
 		}
 	}

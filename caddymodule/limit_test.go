@@ -105,6 +105,7 @@ func alone(requests Rate) *Limit {
 func from(client, peer string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr = peer
+	r.Header.Set("X-Forwarded-For", client)
 	vars := map[string]any{caddyhttp.ClientIPVarKey: client, caddyhttp.TrustedProxyVarKey: client != peer}
 	return r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, vars))
 }
@@ -155,6 +156,7 @@ func TestLimit_CountsTheClientThatIsKnown_FA1(t *testing.T) {
 	}
 	for n, name := range forwarding {
 		r := from("192.0.2.9", "192.0.2.9:1")
+		r.Header = http.Header{}
 		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: "192.0.2.9"}))
 		r.Header.Set(name, fmt.Sprintf("203.0.113.%d", 10+n))
 		if got := l.ask(t, r); got != (n == 0) {

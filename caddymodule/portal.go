@@ -38,6 +38,7 @@ func (p *Portal) Provision(ctx caddy.Context) error {
 
 // ServeHTTP serves the portal.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	refuseTunnel(w, r)
 	s := p.app.serving(r.Context())
 	if s == nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, errNotReady)

@@ -25,6 +25,7 @@ var (
 // app hears from us, and from nobody else, who is here.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	stripUpgrade(r.Header)
+	refuseTunnel(w, r)
 	s := g.app.serving(r.Context())
 	if s == nil { // FA-10: a guard that cannot decide lets nobody through
 		g.strip(r) // HD-1, HD-5: the site's error routes may lead to an upstream
@@ -45,11 +46,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	p := passing{
 		ResponseWriter: w, serving: s,
-		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Method: r.Method, Cookies: r.Header["Cookie"], Authorization: r.Header["Authorization"]},
+		asked: authcore.Request{Host: host, Path: original.EscapedPath(), Method: methodOf(r), Cookies: r.Header["Cookie"]},
 	}
-	if len(p.asked.Authorization) > 0 {
-		p.asked.OtherSite = authcore.FromOtherSite(r.Header)
-	}
+	p.asked.SetAuthorization(r.Header)
 	if len(p.asked.Authorization) > 0 || g.policy.AsksForClient() {
 		p.asked.Client, _ = s.addresses(r)
 	}
@@ -178,6 +177,23 @@ func stripConnection(h http.Header, values []string, p *authcore.Policy) {
 		delete(h, "Connection")
 	case dropped:
 		h["Connection"] = []string{strings.Join(kept, ", ")}
+	}
+}
+
+// methodOf is the method that the app will see. A WebSocket of HTTP/2 or 3 comes
+// by CONNECT (RFC 8441), and goes on by GET.
+func methodOf(r *http.Request) string {
+	if r.Method == http.MethodConnect && !tunnels(r) {
+		return http.MethodGet
+	}
+	return r.Method
+}
+
+// refuseTunnel ends the connection of an HTTP/1 CONNECT behind its answer, which
+// is never a 2xx: what comes behind it, a proxy may have let through unread.
+func refuseTunnel(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect && r.ProtoMajor < 2 {
+		w.Header().Set("Connection", "close")
 	}
 }
 

@@ -238,22 +238,38 @@ func broken(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, sy
 // status line.
 func (s *site) raw(t *testing.T, request string) string {
 	t.Helper()
+	line, err := bufio.NewReader(s.say(t, request)).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// conversation is all that is answered until the server hangs up.
+func (s *site) conversation(t *testing.T, request string) string {
+	t.Helper()
+	said, err := io.ReadAll(s.say(t, request))
+	if err != nil {
+		t.Fatalf("%v after %q", err, said)
+	}
+	return string(said)
+}
+
+// say sends bytes over a connection of its own.
+func (s *site) say(t *testing.T, request string) net.Conn {
+	t.Helper()
 	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.port, s.tls(t, "http/1.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line)
+	return conn
 }
 
 // upstream is an app that keeps each request as the bytes that arrived.

@@ -125,6 +125,17 @@ func (h *Handler) Unknown() (kind, peer string, ok bool) {
 	return string(last.kind), last.peer.String(), true
 }
 
+// stranger reports whether the peer is another one than last time, or that was
+// a while ago.
+func (c *call) stranger() bool {
+	now := c.svc.Now()
+	if last := c.strange.Load(); last != nil && last.peer == c.from && now.Sub(last.at) < time.Minute {
+		return false
+	}
+	c.strange.Store(&silence{peer: c.from, at: now})
+	return true
+}
+
 type clientKey struct{}
 
 // ClientOf is the address of the client that a proxy asked for, on the context

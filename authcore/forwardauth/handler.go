@@ -39,6 +39,7 @@ type Handler struct {
 	log     *slog.Logger
 	enabled []*vocabulary
 	silent  atomic.Pointer[silence]
+	strange atomic.Pointer[silence] // the last peer that is no proxy, and when the log was told
 }
 
 // New makes a Handler. Only the endpoints of the configured proxies exist.
@@ -168,6 +169,10 @@ func (c *call) trust() bool {
 // decide asks the core, as the guard does.
 func (c *call) decide() {
 	a := &c.asked
+	if strings.EqualFold(a.method, http.MethodConnect) {
+		c.tunnel()
+		return
+	}
 	app := c.svc.App(a.host)
 	if app == nil || !a.at(app.Origin) {
 		c.show("no app has this host")
@@ -186,10 +191,9 @@ func (c *call) decide() {
 		c.serveReserved()
 		return
 	}
-	d := c.svc.Check(c.r.Context(), &authcore.Request{
-		Host: a.host, Path: a.path, Here: a.path, Method: a.method, Client: c.client, Cookies: c.r.Header["Cookie"],
-		Authorization: c.r.Header["Authorization"], OtherSite: authcore.FromOtherSite(c.r.Header),
-	})
+	q := authcore.Request{Host: a.host, Path: a.path, Here: a.path, Method: a.method, Client: c.client, Cookies: c.r.Header["Cookie"]}
+	q.SetAuthorization(c.r.Header)
+	d := c.svc.Check(c.r.Context(), &q)
 	c.show(d.Verdict.String())
 	if d.Verdict != authcore.Allow {
 		c.refuse(&d)
@@ -215,7 +219,11 @@ func (c *call) distrusted() {
 			break
 		}
 	}
-	c.note(slog.LevelWarn, "this peer is no configured proxy", "hint", fmt.Sprintf("if it is yours, write: proxy %s %s", kind, c.from))
+	level := slog.LevelDebug
+	if c.stranger() { // LG-2: one who asks on and on writes one line a minute
+		level = slog.LevelWarn
+	}
+	c.note(level, "this peer is no configured proxy", "hint", fmt.Sprintf("if it is yours, write: proxy %s %s", kind, c.from))
 	c.fail(http.StatusForbidden, "PROXY_NOT_TRUSTED", "Not a known proxy", "This address answers configured proxies only. The log names the line to add.")
 }
 
@@ -225,6 +233,16 @@ func (c *call) malformed(why string) {
 	c.show(why)
 	c.note(slog.LevelWarn, why)
 	c.fail(http.StatusBadRequest, "CHECK_MALFORMED", "The proxy's question is malformed", "We cannot tell which request this is about: "+why+".")
+}
+
+// tunnel refuses CONNECT (FA-7). Some proxies write what follows it to the
+// upstream as it comes, which reads it as the next request: one that nobody
+// asked about, and that may claim to be anybody's.
+func (c *call) tunnel() {
+	const reason = "CONNECT is refused"
+	c.show(reason)
+	c.note(slog.LevelWarn, reason, "hint", "let the proxy refuse it before the check")
+	c.fail(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "No tunnels", "CONNECT leads nowhere here.")
 }
 
 // mixedSchemes refuses a request by another scheme than the app's, whose cookies

@@ -189,6 +189,29 @@ func TestScheme_MixIsNamed(t *testing.T) {
 	}
 }
 
+// FA-7: what follows a CONNECT is written to the upstream unread by some
+// proxies, so it leads nowhere, whoever asks and whatever is public.
+func TestMethod_ConnectIsRefused_FA7(t *testing.T) {
+	s := newSite(t)
+	cookie := s.signIn(ada, appURL)
+	for _, method := range []string{http.MethodConnect, "connect", "Connect"} {
+		for _, kind := range forwardauth.Kinds() {
+			if kind == forwardauth.Envoy && method != http.MethodConnect {
+				continue // net/http sends what it is given, and Envoy knows one spelling
+			}
+			want := http.StatusMethodNotAllowed
+			if kind.Endpoint() == forwardauth.Nginx.Endpoint() {
+				want = http.StatusForbidden
+			}
+			for _, c := range []string{"", cookie} {
+				if a := s.ask(kind, question{method: method, origin: appURL, uri: "/healthz", cookie: c}); a.StatusCode != want {
+					t.Errorf("%s, %s: %d", kind, method, a.StatusCode)
+				}
+			}
+		}
+	}
+}
+
 func TestStepUp_AsksForWhatIsMissing(t *testing.T) {
 	s := newSite(t)
 	cookie := s.signIn(ada, vaultURL)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // private is who may read health endpoints when nobody configured it: loopback
@@ -17,7 +18,11 @@ var private = []netip.Prefix{
 // serveHealth answers /health, /readiness and /liveness on any host, to
 // allowed addresses only (WB-2).
 func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) {
-	if ip, _ := h.Address(r); !h.mayReadHealth(ip) {
+	ip, peer := h.Address(r)
+	if !ip.IsValid() && !forwarded(r.Header) {
+		ip = peer // a trusted proxy that asks for itself, or on the same machine
+	}
+	if !h.mayReadHealth(ip) {
 		h.problem(w, r, http.StatusForbidden, "FORBIDDEN", "Health is shown to the networks in metrics_allow only.")
 		return
 	}
@@ -40,6 +45,16 @@ func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) {
 			Timestamp int64  `json:"timestamp"`
 		}{"healthy", h.Version, int64(now.Sub(h.svc.StartedAt()).Seconds()), now.Unix()})
 	}
+}
+
+// forwarded reports whether a request came on somebody's behalf.
+func forwarded(h http.Header) bool {
+	for name := range h {
+		if name == "Forwarded" || name == "X-Real-Ip" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
 }
 
 // serveReadiness answers 200 or 503 with each check by name. Mail and unknown

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Pattern is a path as rules name it: one path ("/x"), or all below one
@@ -65,13 +67,13 @@ func (pt Pattern) String() string {
 }
 
 // Covers reports whether p is under a rule that protects: unlike Match, "/x/*"
-// covers "/x" too, and "/x" covers "/x/", because many servers read both as
-// one page.
+// covers "/x" too, and "/x" and "/x/" cover each other, because many servers
+// read both as one page.
 func (pt Pattern) Covers(p Path) bool {
 	if pt.below {
 		return strings.HasPrefix(string(p), pt.literal) || string(p) == pt.literal[:len(pt.literal)-1]
 	}
-	return pt.literal != "" && (string(p) == pt.literal || string(p) == pt.literal+"/")
+	return pt.literal != "" && strings.TrimSuffix(string(p), "/") == strings.TrimSuffix(pt.literal, "/")
 }
 
 // Contains reports whether pt covers all that inner matches.
@@ -101,20 +103,39 @@ func (pt Pattern) Compare(other Pattern) int {
 // Fold returns the pattern for folded paths.
 func (pt Pattern) Fold() Pattern { return Pattern{string(Path(pt.literal).Fold()), pt.below} }
 
-// Fold returns p as a server reads it that does not tell letters by case, in
-// any script. It allocates only where that changes something.
+// Fold returns p as the most forgiving server reads it: one that does not tell
+// letters by case or width, in any script, and a file system that trims dots and
+// spaces from the end of a name and takes what is behind a colon for a stream
+// of the file. It allocates only where that changes something.
 func (p Path) Fold() Path {
+	plain := true
 	for i := range len(p) {
-		if c := p[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
-			return Path(strings.Map(foldRune, string(p)))
+		switch c := p[i]; {
+		case c >= 'A' && c <= 'Z', c == ':', c >= 0x80:
+			plain = false
+		case c == '/' && i > 0 && (p[i-1] == '.' || p[i-1] == ' '):
+			plain = false
 		}
 	}
-	return p
+	if plain && !strings.HasSuffix(string(p), ".") && !strings.HasSuffix(string(p), " ") {
+		return p
+	}
+	folded := strings.Map(foldRune, norm.NFKC.String(string(p)))
+	segments := strings.Split(folded, "/")
+	for i, s := range segments {
+		s, _, _ = strings.Cut(s, ":")
+		segments[i] = strings.TrimRight(s, ". ")
+	}
+	return Path(strings.Join(segments, "/"))
 }
 
 // foldRune is the least rune of those that differ by case only, with ASCII
-// letters small: K, k and the Kelvin sign are one letter.
+// letters small: K, k and the Kelvin sign are one letter, and so are i and the
+// Turkish letters without and with a dot.
 func foldRune(r rune) rune {
+	if r == 'ı' || r == 'İ' {
+		return 'i'
+	}
 	least := r
 	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 		least = min(least, f)
