@@ -117,17 +117,25 @@ type Decision struct {
 
 // Check decides about one request. With a valid cached session it does no I/O,
 // takes no global lock and allocates nothing.
-func (s *Service) Check(ctx context.Context, r *Request) Decision { return s.check(ctx, r, true) }
+func (s *Service) Check(ctx context.Context, r *Request) (d Decision) {
+	s.check(ctx, r, &d, true)
+	return d
+}
 
 // Peek decides as Check does, without counting as use of the session.
-func (s *Service) Peek(ctx context.Context, r *Request) Decision { return s.check(ctx, r, false) }
+func (s *Service) Peek(ctx context.Context, r *Request) (d Decision) {
+	s.check(ctx, r, &d, false)
+	return d
+}
 
-func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
+// check fills a Decision that is zero.
+func (s *Service) check(ctx context.Context, r *Request, d *Decision, touch bool) {
 	app := s.App(r.Host)
 	if app == nil {
-		return Decision{Why: WhyHost}
+		d.Why = WhyHost
+		return
 	}
-	d := Decision{App: app, Verdict: SignIn, Why: WhySession}
+	d.App, d.Verdict, d.Why = app, SignIn, WhySession
 	var v view
 	v.look(&app.Policy, r)
 	d.At = v.block()
@@ -136,8 +144,8 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 		d.Verdict, d.Why, d.At = Deny, WhyNetwork, at
 	}
 	if raw, present := ourToken(r.Authorization); present {
-		s.checkToken(ctx, r, &d, &v, raw, touch)
-		return d
+		s.checkToken(ctx, r, d, &v, raw, touch)
+		return
 	}
 	var value string
 	value, d.Cookie = cookies.Find(r.Cookies, s.SessionCookie(app.Origin))
@@ -146,11 +154,11 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 		switch d.Err = err; {
 		case err != nil && !v.public && within:
 			d.Verdict = Unavailable
-			return d
+			return
 		case err == nil && entry.User != nil:
 			d.Identity, d.Session, d.proof = entry.User, hash, proofOf{bits: entry.AMR &^ bitTrustedPasskey, at: entry.AuthTime}
 			if within && !v.public {
-				s.judge(ctx, &d, &v, &entry)
+				s.judge(ctx, d, &v, &entry)
 			}
 		}
 	}
@@ -160,7 +168,6 @@ func (s *Service) check(ctx context.Context, r *Request, touch bool) Decision {
 	if d.Verdict == SignIn {
 		d.TokensHere = s.takesTokens(&v)
 	}
-	return d
 }
 
 // takesTokens: a sidecar has none, since its app could make them for others.

@@ -63,6 +63,7 @@ type Policy struct {
 	headers   headerNames
 	renamed   bool // headers are not the default ones
 	assertion bool
+	asks      bool // some rule looks at the client's address
 }
 
 // rules are what one block asks of a request, with what it inherits.
@@ -117,6 +118,7 @@ func CompilePolicy(spec PolicySpec) (Policy, error) {
 		}
 		p.paths = append(p.paths, block)
 	}
+	p.asks = len(p.networks) > 0 || slices.ContainsFunc(p.paths, func(b pathRules) bool { return len(b.networks) > 0 })
 	slices.SortStableFunc(p.paths, func(a, b pathRules) int { return a.compare(&b) })
 	for key, name := range spec.Headers {
 		if err := p.headers.rename(key, name); err != nil {

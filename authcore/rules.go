@@ -2,7 +2,6 @@ package authcore
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -266,9 +265,7 @@ func (v *view) block() string { return v.at(0).at }
 
 // AsksForClient reports whether any rule looks at the client's address, which
 // takes time to find out.
-func (p *Policy) AsksForClient() bool {
-	return len(p.networks) > 0 || slices.ContainsFunc(p.paths, func(b pathRules) bool { return len(b.networks) > 0 })
-}
+func (p *Policy) AsksForClient() bool { return p.asks }
 
 // admitsAnywhere says whether some path of the app is open to the user. With
 // no is the line that is to be blamed.
