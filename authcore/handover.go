@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ulule/limiter/v3"
+
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/redirect"
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
 	"github.com/passwordless-auth/passwordless-auth/store"
@@ -119,25 +121,22 @@ func (s *Service) OpenReturn(sealed string) (*Return, *App) {
 // the user is Forbidden: the app host would only say so again. Where it asks for
 // a stronger or fresher proof, the refusal is StepUpRequired.
 func (s *Service) IssueTicket(ctx context.Context, l *Live, r *Return, app *App) (string, error) {
+	// In memory, so that what is over the limit writes nothing (DS-3).
+	if retry, ok := s.rt.limits.ChargeKey(ctx, "ticket", l.Session.ID, limiter.Rate{Limit: ticketsPerRoot, Period: ticketTTL}); !ok {
+		return "", &Refusal{Reason: RateLimited, RetryAfter: retry}
+	}
 	token, err := secret.New(s.rt.rand)
 	if err != nil {
 		return "", fmt.Errorf("making a ticket: %w", err)
 	}
 	err = s.updateLive(ctx, l, func(tx *txn, live *Live) (*Refusal, error) {
-		if refusal, err := s.admit(tx, app, live.User, Client{}); refusal != nil || err != nil {
+		if refusal, err := s.admit(tx, app, live, Client{}); refusal != nil || err != nil {
 			return refusal, err
 		}
 		if refusal, err := s.unmet(tx, live, r, app); refusal != nil || err != nil {
 			return refusal, err
 		}
 		now := s.now()
-		reset, within, err := charge(tx, "ticket/"+live.Session.ID, ticketsPerRoot, now, ticketTTL)
-		if err != nil {
-			return nil, err
-		}
-		if !within {
-			return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(now)}, nil
-		}
 		n, err := tx.AddCounter(bounceCounter(live.Session.ID, app), 0, now, bounceWindow)
 		if err != nil {
 			return nil, fmt.Errorf("counting hand-overs: %w", err)
@@ -175,10 +174,14 @@ func (s *Service) RedeemTicket(ctx context.Context, app *App, raw string, nonce 
 		return &Handed{Path: "/"}, refuse(HandoverFailed)
 	}
 	var t ticket
-	err := s.update(ctx, func(tx *txn) error {
-		t = ticket{}
-		return tx.Take(store.KindTicket, tok.Hash(), &t)
-	})
+	// A stranger's guess costs a read, and no place among the writers (DS-3).
+	err := s.rt.store.View(ctx, func(tx store.Tx) error { return tx.Peek(store.KindTicket, tok.Hash(), &t) })
+	if err == nil {
+		err = s.update(ctx, func(tx *txn) error {
+			t = ticket{}
+			return tx.Take(store.KindTicket, tok.Hash(), &t)
+		})
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return &Handed{Path: "/"}, refuse(HandoverFailed)
 	}
@@ -208,7 +211,7 @@ func (s *Service) RedeemTicket(ctx context.Context, app *App, raw string, nonce 
 		if err != nil {
 			return fmt.Errorf("reading the root session: %w", err)
 		}
-		if refusal, err = s.admit(tx, app, live.User, client); refusal != nil || err != nil {
+		if refusal, err = s.admit(tx, app, live, client); refusal != nil || err != nil {
 			return err
 		}
 		out.Token, err = s.startChild(tx, live, app, client)
@@ -224,16 +227,22 @@ func (s *Service) startChild(tx *txn, root *Live, app *App, client Client) (Toke
 		return "", fmt.Errorf("listing app sessions: %w", err)
 	}
 	counter, bounced := bounceCounter(root.Session.ID, app), 1
+	var others []*store.Session
 	for _, c := range children {
-		if c.Host == app.Origin.Host {
-			// A session that is cached was presented: that app keeps cookies.
-			if _, seen := s.rt.cache.Get((*[32]byte)(&c.Hash)); seen {
-				bounced = 0
-			}
-			if err := s.endSession(tx, c, client, root.User.ID, "replaced by a new hand-over"); err != nil {
-				return "", err
-			}
+		if c.Host != app.Origin.Host {
+			others = append(others, c)
+			continue
 		}
+		// A session that is cached was presented: that app keeps cookies.
+		if _, seen := s.rt.cache.Get((*[32]byte)(&c.Hash)); seen {
+			bounced = 0
+		}
+		if err := s.endSession(tx, c, client, root.User.ID, "replaced by a new hand-over"); err != nil {
+			return "", err
+		}
+	}
+	if err := s.endOldest(tx, others, maxChildren, client, "too many apps"); err != nil {
+		return "", err
 	}
 	if err := s.seen(tx, root.Session, s.now()); err != nil { // a hand-over is a use of the root
 		return "", fmt.Errorf("noting a hand-over: %w", err)
@@ -252,14 +261,20 @@ func (s *Service) startChild(tx *txn, root *Live, app *App, client Client) (Toke
 	return token, err
 }
 
-// admit refuses and audits a user whom the app's policy does not let in.
-func (s *Service) admit(tx *txn, app *App, u *store.User, client Client) (*Refusal, error) {
-	at, ok := s.Admits(app, u)
+// admit refuses a user whom the app's policy does not let in. Who tries again
+// and again is in the audit log once a minute for each app (DS-1).
+func (s *Service) admit(tx *txn, app *App, root *Live, client Client) (*Refusal, error) {
+	at, ok := s.Admits(app, root.User)
 	if ok {
 		return nil, nil
 	}
-	return &Refusal{Reason: Forbidden, Detail: at}, tx.audit(event{
-		typ: evAccessDenied, client: client, subject: u.ID,
+	refusal := &Refusal{Reason: Forbidden, Detail: at}
+	_, first, err := charge(tx, "denied/"+root.Session.ID+"/"+app.Origin.Host, 1, s.now(), deniedEvery)
+	if err != nil || !first {
+		return refusal, err
+	}
+	return refusal, tx.audit(event{
+		typ: evAccessDenied, client: client, subject: root.User.ID,
 		details: map[string]string{"host": app.Origin.Host, "at": at},
 	})
 }

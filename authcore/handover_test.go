@@ -84,12 +84,16 @@ func TestTicket_ForeignTextIsRefused(t *testing.T) {
 	nonce, _ := f.s.NewToken()
 	b, _ := f.signIn(alice)
 	raw := f.ticket(b.Session, appHost, nonce)
+	written := f.updates.Load()
 	for _, bad := range []string{"", "x", nonce.Reveal(), raw[:42], raw + "A", raw + "\n", strings.Repeat("A", 43), strings.ToUpper(raw)} {
 		got, err := f.s.RedeemTicket(f.ctx(), f.app(appHost), bad, nonce, Client{})
 		f.refused(err, HandoverFailed)
 		if got.Path != "/" {
 			t.Errorf("an unknown ticket leads to %q", got.Path)
 		}
+	}
+	if n := f.updates.Load() - written; n != 0 {
+		t.Errorf("guesses began %d write transactions (DS-3)", n)
 	}
 }
 
@@ -129,6 +133,7 @@ func TestHandOver_PolicyIsAskedAtIssueAndAtRedemption(t *testing.T) {
 	if r := f.refused(err, Forbidden); r.Detail != "Caddyfile:12" {
 		t.Errorf("refused by line %q", r.Detail)
 	}
+	f.clock.advance(deniedEvery)
 	f.must(f.s.SetGroups(f.ctx(), "cli", alice, []string{"staff"}))
 	nonce, _ := f.s.NewToken()
 	raw := f.ticket(b.Session, wikiHost, nonce)
@@ -329,9 +334,49 @@ func TestTicket_PendingOnesAreBounded_DS1(t *testing.T) {
 	for range ticketsPerRoot {
 		f.must(issue())
 	}
-	if r := f.refused(issue(), RateLimited); r.RetryAfter <= 0 || r.RetryAfter > ticketTTL {
+	written := f.updates.Load()
+	if r := f.refused(issue(), RateLimited); r.RetryAfter <= 0 || r.RetryAfter > ticketTTL+time.Second {
 		t.Errorf("come back in %v", r.RetryAfter)
+	}
+	if n := f.updates.Load() - written; n != 0 {
+		t.Errorf("what is over the limit began %d write transactions (DS-3)", n)
 	}
 	f.clock.advance(ticketTTL)
 	f.must(issue())
+}
+
+// Whoever an app does not admit may ask again and again: the disk hears of it
+// once a minute, and the person the same each time (DS-1, DS-3).
+func TestHandOver_RefusalsDoNotFillTheAuditLog_DS1(t *testing.T) {
+	f := newFixture(t)
+	b, _ := f.signIn(alice)
+	other, _ := f.signIn(alice)
+	issue := func(l *Live) error {
+		_, err := f.s.IssueTicket(f.ctx(), l, &Return{Path: "/"}, f.app(wikiHost))
+		return err
+	}
+	audited := func(want int) {
+		t.Helper()
+		if n := len(f.audit(evAccessDenied)); n != want {
+			t.Errorf("%d refusals are in the audit log, want %d", n, want)
+		}
+	}
+	for range ticketsPerRoot {
+		if r := f.refused(issue(b.Session), Forbidden); r.Detail != "Caddyfile:12" {
+			t.Fatalf("refused by line %q", r.Detail)
+		}
+	}
+	audited(1)
+	written := f.updates.Load()
+	for range 50 {
+		f.refused(issue(b.Session), RateLimited)
+	}
+	if n := f.updates.Load() - written; n != 0 {
+		t.Errorf("what is over the limit began %d write transactions", n)
+	}
+	f.refused(issue(other.Session), Forbidden) // has a budget, and a line, of its own
+	audited(2)
+	f.clock.advance(deniedEvery)
+	f.refused(issue(b.Session), Forbidden)
+	audited(3)
 }

@@ -29,9 +29,18 @@ const (
 	returnTTL = time.Hour
 	// ticketTTL: the hand-over is three redirects (DESIGN §4.2).
 	ticketTTL = 60 * time.Second
-	// ticketsPerRoot bounds the tickets of one root session that can be pending
-	// (DS-1): a browser that opens a window full of tabs needs dozens.
+	// ticketsPerRoot bounds the tickets that one root session asks for in their
+	// lifetime, and so those that can be pending (DS-1): a browser that opens a
+	// window full of tabs needs dozens. Those that are refused count as well.
 	ticketsPerRoot = 200
+	// maxChildren bounds the app sessions of one root session: a wildcard app
+	// has any number of hosts, and each hand-over, step-up and sign-out reads
+	// them all in the one write transaction (DS-1). Nobody uses a hundred apps in
+	// one browser, and the app that is missed gets a new session unasked.
+	maxChildren = 100
+	// deniedEvery: one line in the audit log tells that an app is not open to
+	// somebody; a thousand a minute tell no more (DS-1).
+	deniedEvery = time.Minute
 	// stepUpAge: account acts need a proof this fresh (DESIGN §6).
 	stepUpAge = 15 * time.Minute
 	// deviceTTL: how long a browser is remembered as known.

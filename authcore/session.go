@@ -197,9 +197,15 @@ func (s *Service) capSessions(tx *txn, u *store.User, client Client) error {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
 	all = slices.DeleteFunc(all, func(x *store.Session) bool { return x.Kind == store.AppSession || isProbe(x) })
+	return s.endOldest(tx, all, s.cfg.SessionsPerUser, client, "too many sessions")
+}
+
+// endOldest ends those of the user's sessions that were seen longest ago, until
+// one more makes limit.
+func (s *Service) endOldest(tx *txn, all []*store.Session, limit int, client Client, why string) error {
 	slices.SortFunc(all, func(a, b *store.Session) int { return a.LastSeen.Compare(b.LastSeen) })
-	for len(all) >= s.cfg.SessionsPerUser {
-		if err := s.endSession(tx, all[0], client, u.ID, "too many sessions"); err != nil {
+	for len(all) >= limit {
+		if err := s.endSession(tx, all[0], client, all[0].UserID, why); err != nil {
 			return err
 		}
 		all = all[1:]
@@ -360,57 +366,6 @@ func (s *Service) SignOutScope(ctx context.Context, l *Live, scope string, clien
 		}
 		return tx.audit(event{typ: evLoggedOut, ok: true, client: client, subject: u.ID, details: map[string]string{"scope": scope}})
 	})
-}
-
-// Device is one signed-in browser or API client, for its owner's list.
-type Device struct {
-	Session *store.Session
-	Apps    []string // hosts of its app sessions
-	Current bool
-}
-
-// Devices lists the user's live sessions, newest use first.
-func (s *Service) Devices(ctx context.Context, u *store.User, current *store.Session) ([]Device, error) {
-	var list []Device
-	err := s.rt.store.View(ctx, func(tx store.Tx) error {
-		list = nil
-		all, err := tx.SessionsOf(u.ID)
-		if err != nil {
-			return err
-		}
-		apps := map[string][]string{}
-		for _, x := range all {
-			if x.Kind == store.AppSession {
-				apps[x.RootID] = append(apps[x.RootID], x.Host)
-			}
-		}
-		for _, x := range all {
-			if x.Kind != store.AppSession && s.alive(x, u, s.now()) {
-				list = append(list, Device{x, apps[x.ID], current != nil && x.ID == current.ID})
-			}
-		}
-		return nil
-	})
-	slices.SortFunc(list, func(a, b Device) int { return b.Session.LastSeen.Compare(a.Session.LastSeen) })
-	return list, err
-}
-
-// RevokeDevice ends one of the user's own sessions by its public id.
-func (s *Service) RevokeDevice(ctx context.Context, u *store.User, sessionID string, client Client) error {
-	var refusal *Refusal
-	err := s.update(ctx, func(tx *txn) error {
-		refusal = nil
-		sess, err := tx.SessionByID(sessionID)
-		if errors.Is(err, store.ErrNotFound) || err == nil && sess.UserID != u.ID { // AD-2: only own
-			refusal = refuse(NotFound)
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading the session: %w", err)
-		}
-		return s.endSession(tx, sess, client, u.ID, "revoked by its owner")
-	})
-	return orRefusal(err, refusal)
 }
 
 // orRefusal answers the refusal that a committed transaction ended in.

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
 // below is an app for every host one label below example.net.
@@ -61,6 +64,53 @@ func TestWildcard_CoversOneLabelAndNeverThePortal(t *testing.T) {
 			t.Errorf("%q is %+v", host, app)
 		}
 	}
+}
+
+// A * has any number of hosts, and one browser not any number of sessions there.
+func TestWildcard_AppSessionsOfOneBrowserAreBounded_DS1(t *testing.T) {
+	f := newFixture(t, below(t))
+	host := func(i int) string { return fmt.Sprintf("h%d.example.net", i) }
+	b, _ := f.signIn(alice)
+	elsewhere, _ := f.signIn(alice)
+	others, _ := f.signIn(bob)
+	mine, bobs := f.handOver(elsewhere.Session, host(1)), f.handOver(others.Session, host(1))
+	tokens := make([]Token, maxChildren)
+	for i := range tokens {
+		f.clock.advance(time.Millisecond)
+		tokens[i] = f.handOver(b.Session, host(i))
+	}
+	if !f.allowed(host(1), tokens[1]) { // in the cache now
+		t.Fatal("a session within the bound is not good")
+	}
+	f.clock.advance(time.Minute)
+	if !f.allowed(host(0), tokens[0]) {
+		t.Fatal("the first session is not good")
+	}
+	f.must(f.rt.flush(f.ctx())) // now the second is the one seen longest ago
+	tokens = append(tokens, f.handOver(b.Session, host(maxChildren)))
+	for i, token := range tokens {
+		if good := f.allowed(host(i), token); good != (i != 1) {
+			t.Errorf("%s: good is %v", host(i), good)
+		}
+	}
+	if !f.allowed(host(1), mine) || !f.allowed(host(1), bobs) {
+		t.Error("another browser's session was ended")
+	}
+	ended := f.audit(evSessionRevoked)
+	if len(ended) != 1 || ended[0].Details["why"] != "too many apps" || ended[0].Actor != b.Session.User.ID {
+		t.Errorf("the audit log has %v", ended)
+	}
+	// The app that was missed comes back by itself, and takes one place.
+	if again := f.handOver(b.Session, host(1)); !f.allowed(host(1), again) {
+		t.Error("no new session on the host that lost its own")
+	}
+	f.must(f.store.View(f.ctx(), func(tx store.Tx) error {
+		children, err := tx.ChildrenOf(b.Session.Session.ID)
+		if len(children) != maxChildren {
+			t.Errorf("%d app sessions, want %d", len(children), maxChildren)
+		}
+		return err
+	}))
 }
 
 // DS-1: hosts that only strangers name take no memory.
