@@ -182,8 +182,8 @@ func (n *headerNames) rename(key, name string) error {
 		if !validHeaderName(name) {
 			return fmt.Errorf("headers %s %q: a header name has letters, digits and hyphens", key, name)
 		}
-		if forbiddenHeader(name) {
-			return fmt.Errorf("headers %s %q: that header means something else to HTTP", key, name)
+		if TakenHeader(name) {
+			return fmt.Errorf("headers %s %q: that name means something else to HTTP, browsers or proxies; take another, such as X-App-User", key, name)
 		}
 		n[i] = textproto.CanonicalMIMEHeaderKey(name)
 		return nil
@@ -199,23 +199,6 @@ func validHeaderName(s string) bool {
 		}
 	}
 	return len(s) > 0 && len(s) <= maxName
-}
-
-// forbiddenHeader names what an identity header may not be called, because it
-// means something else to HTTP, to a browser or to a proxy.
-func forbiddenHeader(name string) bool {
-	name = lowerASCII(name)
-	for _, prefix := range []string{"content-", "proxy-", "sec-", "x-forwarded-", "access-control-", "if-"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	switch name {
-	case "accept", "authorization", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "origin", "range",
-		"referer", "te", "trailer", "transfer-encoding", "upgrade", "via":
-		return true
-	}
-	return false
 }
 
 func (n *headerNames) unique() error {

@@ -2,8 +2,9 @@ package caddymodule
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
 // Headers names the headers that tell an app who is here. A field holds
@@ -42,8 +43,8 @@ func (h Headers) check() error {
 			name = f.def
 		case !validHeader(name):
 			return fmt.Errorf("headers: %s %q; a header's name has 1 to 64 letters, digits and hyphens", f.word, name)
-		case meansSomethingElse(name):
-			return fmt.Errorf("headers: %s %q; that header means something else to HTTP", f.word, name)
+		case authcore.TakenHeader(name):
+			return fmt.Errorf("headers: %s %q; that name means something else to HTTP, browsers or proxies; take another, such as X-App-%s", f.word, name, strings.TrimPrefix(f.def, "Remote-"))
 		}
 		key := strings.ToLower(name)
 		if other, ok := taken[key]; ok {
@@ -56,17 +57,4 @@ func (h Headers) check() error {
 
 func validHeader(s string) bool {
 	return len(s) >= 1 && len(s) <= 64 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}
-
-func meansSomethingElse(name string) bool {
-	name = strings.ToLower(name)
-	for _, prefix := range []string{"content-", "proxy-", "sec-", "x-forwarded-", "access-control-", "if-"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return slices.Contains([]string{
-		"accept", "authorization", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "origin", "range",
-		"referer", "te", "trailer", "transfer-encoding", "upgrade", "via",
-	}, name)
 }
