@@ -13,9 +13,10 @@ import (
 // takenPrefixes begin the names of whole families.
 var takenPrefixes = []string{
 	"accept-", "access-control-", "content-", "cross-origin-", "if-", "http2-", "proxy-", "sec-", "service-worker", "want-",
-	"passwordless-",                                                     // our own
-	"x-accel-", "x-envoy-", "x-forwarded-", "x-original-", "x-rewrite-", // proxies take and give orders by these
-	"x-http-", "x-method-", "x-middleware-", "x-csrf", "x-xsrf", "x-content-", // and frameworks by these
+	// Proxies take and give orders by these, and so do we by ours.
+	"x-accel-", "x-envoy-", "x-forwarded-", "x-original-", "x-rewrite-", "passwordless-",
+	// Frameworks choose the method and the checks of a request by these.
+	"x-content-", "x-csrf", "x-http-", "x-method-", "x-middleware-", "x-xsrf",
 }
 
 // takenNames are single names, each with its family.
@@ -27,8 +28,9 @@ var takenNames = []string{
 	"accept", "authorization", "cookie", "cookie2", "dpop", "forwarded", "from", "origin", "range", "referer", "signature", "signature-input",
 	"upgrade-insecure-requests", "user-agent", "x-requested-with",
 	"cf-connecting-ip", "client-ip", "fastly-client-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-forwarded", "x-host", "x-real-ip",
-	"proxy", // a CGI program has it in HTTP_PROXY, and connects there
 	"baggage", "traceparent", "tracestate", "x-correlation-id", "x-request-id",
+	// A CGI program finds it in HTTP_PROXY, and connects there.
+	"proxy",
 	// What is asked for.
 	"depth", "destination", "idempotency-key", "last-event-id", "lock-token", "overwrite", "prefer", "timeout", "translate", "x-method",
 	// Answers, and what browsers and caches do with them.

@@ -129,10 +129,10 @@ func checkProxy(kind, from string) error {
 	switch {
 	case err == nil && n.Bits() == 0:
 		return fmt.Errorf("%q is everybody, who could all ask about apps and make addresses up; write the address of %s, such as 172.18.0.2", from, kind)
+	case err == nil && CatchAll(n), strings.HasPrefix(from, "private"), from == "any", from == "all", from == "*":
+		return fmt.Errorf("%q is far more than one proxy; write the address of %s, such as 172.18.0.2", from, kind)
 	case err == nil:
 		return nil
-	case strings.HasPrefix(from, "private"), from == "any", from == "all", from == "*":
-		return fmt.Errorf("%q is far more than one proxy; write the address of %s, such as 172.18.0.2", from, kind)
 	case strings.ContainsAny(from, "/%"):
 		return fmt.Errorf("%q; %w", from, err)
 	}
@@ -162,6 +162,19 @@ func wide(n netip.Prefix) bool {
 		return n.Bits() < 29
 	}
 	return n.Bits() < 64
+}
+
+// CatchAll reports a network so wide that some of them are everybody: 0.0.0.0/1
+// and 128.0.0.0/1 are 0.0.0.0/0 in pieces (FA-1). The widest private networks,
+// 10.0.0.0/8 and fc00::/7, are none.
+func CatchAll(n netip.Prefix) bool {
+	switch {
+	case n.Addr().Unmap().Is4():
+		return n.Bits()-(n.Addr().BitLen()-32) < 8
+	case n.Bits() >= 7 && n.Addr().IsPrivate():
+		return false
+	}
+	return n.Bits() < 16
 }
 
 // addApps adds the apps behind other proxies. One host has one set of rules, so

@@ -24,17 +24,25 @@ type Headers struct {
 	JWT string `json:"jwt,omitempty"`
 }
 
-// check refuses names that mean something else to HTTP or to a proxy.
-func (h Headers) check() error {
-	taken := make(map[string]string)
-	for _, f := range []struct{ word, name, def string }{
+// headerField is one header by its word in the Caddyfile, the name that stands
+// there, and the one that it has without.
+type headerField struct{ word, name, def string }
+
+func (h Headers) fields() []headerField {
+	return []headerField{
 		{"user", h.User, "Remote-User"},
 		{"sub", h.Sub, "Remote-Sub"},
 		{"email", h.Email, "Remote-Email"},
 		{"name", h.Name, "Remote-Name"},
 		{"groups", h.Groups, "Remote-Groups"},
 		{"jwt", h.JWT, "Remote-Jwt"},
-	} {
+	}
+}
+
+// check refuses names that mean something else to HTTP or to a proxy.
+func (h Headers) check() error {
+	taken := make(map[string]string)
+	for _, f := range h.fields() {
 		name := f.name
 		switch {
 		case name == "off":

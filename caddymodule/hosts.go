@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -303,18 +305,36 @@ func (b *binding) warnBare(w *walker) {
 				h.at, h.Host))
 		}
 		if reached(w.onError) {
-			b.warnings = append(b.warnings, fmt.Sprintf("%s: handle_errors of %s leads to a reverse_proxy that no guard stands in front of; put this before it\nrequest_header -Remote-*",
-				h.at, h.Host))
+			b.warnings = append(b.warnings, fmt.Sprintf("%s: handle_errors of %s leads to a reverse_proxy that no guard stands in front of: what clients claim about users reaches it, and so do our cookies and access tokens; put this before it\n%s",
+				h.at, h.Host, strings.Join(h.strips(), "\n")))
 		}
 	}
 }
 
+// strips are the lines that do in handle_errors what a guard does, as far as a
+// Caddyfile can: cookies and credentials of the app go with ours (HD-1, HD-5).
+func (h *boundHost) strips() []string {
+	lines := []string{"request_header -Remote-*"}
+	for _, f := range h.Guards[0].Headers.fields() {
+		if f.name != "" && f.name != "off" {
+			lines = append(lines, "request_header -"+f.name)
+		}
+	}
+	return append(lines, "request_header -Cookie", "request_header -Authorization")
+}
+
 // warnProxies finds servers that believe the first address of a forwarded
-// list, which the client wrote (FA-1).
+// list, which the client wrote, and those that believe everybody (FA-1).
 func (b *binding) warnProxies(app *caddyhttp.App) {
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
-		if srv := app.Servers[name]; srv.TrustedProxiesStrict == 0 && trustsProxies(srv) {
+		srv := app.Servers[name]
+		if srv.TrustedProxiesStrict == 0 && trustsProxies(srv) {
 			b.warnings = append(b.warnings, fmt.Sprintf("server %s: trusted_proxies without trusted_proxies_strict lets clients behind the proxy choose their address; add to the global options\nservers {\n\ttrusted_proxies_strict\n}", name))
+		}
+		for _, r := range staticRanges(srv) {
+			if n, err := netip.ParsePrefix(r); err == nil && CatchAll(n) {
+				b.warnings = append(b.warnings, fmt.Sprintf("server %s: trusted_proxies static %s believes strangers, who then choose their address; write that of the proxy in front, such as 172.18.0.2", name, r))
+			}
 		}
 	}
 }
@@ -322,8 +342,38 @@ func (b *binding) warnProxies(app *caddyhttp.App) {
 // trustsProxies also looks where Caddy keeps the decoded setting, which it shows
 // to nobody. Should that move, a warning is lost and nothing else.
 func trustsProxies(srv *caddyhttp.Server) bool {
+	return srv.TrustedProxiesRaw != nil || decodedProxies(srv).IsValid()
+}
+
+// staticRanges are the networks of trusted_proxies static; other sources tell
+// theirs when a request comes.
+func staticRanges(srv *caddyhttp.Server) []string {
+	var raw struct {
+		Source string   `json:"source"`
+		Ranges []string `json:"ranges"`
+	}
+	if json.Unmarshal(srv.TrustedProxiesRaw, &raw) == nil && raw.Source == "static" {
+		return raw.Ranges
+	}
+	decoded := decodedProxies(srv)
+	if !decoded.IsValid() || decoded.Type() != reflect.TypeFor[*caddyhttp.StaticIPRange]() {
+		return nil
+	}
+	ranges := decoded.Elem().FieldByName("Ranges")
+	list := make([]string, ranges.Len())
+	for i := range list {
+		list[i] = ranges.Index(i).String()
+	}
+	return list
+}
+
+// decodedProxies is what Caddy made of trusted_proxies; not valid if nothing.
+func decodedProxies(srv *caddyhttp.Server) reflect.Value {
 	decoded := reflect.ValueOf(srv).Elem().FieldByName("trustedProxies")
-	return srv.TrustedProxiesRaw != nil || decoded.IsValid() && decoded.Kind() == reflect.Interface && !decoded.IsNil()
+	if !decoded.IsValid() || decoded.Kind() != reflect.Interface {
+		return reflect.Value{}
+	}
+	return decoded.Elem()
 }
 
 func isLocalSite(f found) bool {

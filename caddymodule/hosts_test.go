@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // isolated puts global options around a Caddyfile that keep Caddy away from
@@ -351,4 +352,17 @@ func TestBind_PlainJSON(t *testing.T) {
 			t.Errorf("bound %q", got)
 		}
 	})
+}
+
+// A server is asked about before and after Caddy has decoded it (hosts.go).
+func TestStaticRanges_OfWhatIsStillRaw(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"source":"static","ranges":["0.0.0.0/1","128.0.0.0/1"]}`: "[0.0.0.0/1 128.0.0.0/1]",
+		`{"source":"other","ranges":["0.0.0.0/1"]}`:                "[]",
+		"":                                                         "[]",
+	} {
+		if got := fmt.Sprint(staticRanges(&caddyhttp.Server{TrustedProxiesRaw: []byte(raw)})); got != want {
+			t.Errorf("%s: %s, want %s", raw, got, want)
+		}
+	}
 }

@@ -162,3 +162,15 @@ func TestProxy_PrefixesAndSocket(t *testing.T) {
 		t.Error("private_ranges was accepted")
 	}
 }
+
+// FA-1: everybody in pieces is everybody.
+func TestCatchAll(t *testing.T) {
+	for s, want := range map[string]bool{
+		"0.0.0.0/0": true, "0.0.0.0/1": true, "128.0.0.0/1": true, "64.0.0.0/7": true, "10.0.0.0/8": false, "172.18.0.2/32": false, "::ffff:0.0.0.0/97": true, "::ffff:10.0.0.0/104": false,
+		"::/0": true, "::/1": true, "8000::/1": true, "2000::/3": true, "2a00::/15": true, "2001::/16": false, "fc00::/6": true, "fc00::/7": false, "fd00::/8": false, "fe80::/10": true,
+	} {
+		if got := CatchAll(netip.MustParsePrefix(s)); got != want {
+			t.Errorf("%s: %v", s, got)
+		}
+	}
+}

@@ -180,7 +180,11 @@ func TestValidate_Warns(t *testing.T) {
 		},
 		"a proxy in handle_errors": {
 			"app.example.com {\npasswordless_guard\nreverse_proxy localhost:1\nhandle_errors {\nreverse_proxy localhost:2\n}\n}",
-			"handle_errors of app.example.com leads to a reverse_proxy that no guard stands in front of; put this before it\nrequest_header -Remote-*",
+			"handle_errors of app.example.com leads to a reverse_proxy that no guard stands in front of: what clients claim about users reaches it, and so do our cookies and access tokens; put this before it\nrequest_header -Remote-*\nrequest_header -Cookie\nrequest_header -Authorization",
+		},
+		"a proxy in handle_errors and other names": {
+			"app.example.com {\npasswordless_guard {\nheaders {\nuser X-App-User\nname off\n}\n}\nreverse_proxy localhost:1\nhandle_errors {\nreverse_proxy localhost:2\n}\n}",
+			"put this before it\nrequest_header -Remote-*\nrequest_header -X-App-User\nrequest_header -Cookie\nrequest_header -Authorization",
 		},
 		"an rp_id above an app": {
 			"passwordless {\nportal https://auth.example.com\nrp_id example.com\n}\n%\napp.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
@@ -189,6 +193,14 @@ func TestValidate_Warns(t *testing.T) {
 		"a proxy that is believed too much": {
 			"servers {\ntrusted_proxies static private_ranges\n}\n%\napp.example.com {\npasswordless_guard\n}",
 			"server srv0: trusted_proxies without trusted_proxies_strict lets clients behind the proxy choose their address; add to the global options\nservers {\n\ttrusted_proxies_strict\n}",
+		},
+		"everybody is believed": {
+			"servers {\ntrusted_proxies static 0.0.0.0/0\ntrusted_proxies_strict\n}\n%\napp.example.com {\npasswordless_guard\n}",
+			"server srv0: trusted_proxies static 0.0.0.0/0 believes strangers, who then choose their address; write that of the proxy in front, such as 172.18.0.2",
+		},
+		"everybody in pieces is believed": {
+			"servers {\ntrusted_proxies static 172.18.0.2 ::/1 8000::/1\ntrusted_proxies_strict\n}\n%\napp.example.com {\npasswordless_guard\n}",
+			"trusted_proxies static 8000::/1 believes strangers",
 		},
 		"a proxy that is believed enough": {
 			"passwordless {\nsmtp mail.internal {\nfrom a@example.com\n}\n}\nservers {\ntrusted_proxies static private_ranges\ntrusted_proxies_strict\n}\n%\napp.example.com {\npasswordless_guard\n}",

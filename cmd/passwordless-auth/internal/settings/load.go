@@ -94,6 +94,9 @@ func (r *reader) read(s *Settings) {
 	s.TrustedProxies = r.list("TRUSTED_PROXIES")
 	for _, p := range s.TrustedProxies {
 		r.network("TRUSTED_PROXIES", p)
+		if n, err := netip.ParsePrefix(p); err == nil && caddymodule.CatchAll(n) { // FA-1
+			r.problem("TRUSTED_PROXIES", fmt.Sprintf("%q is everybody, or far more than one proxy, and whoever is named here can claim any address; write the address of the proxy, such as 172.18.0.2", p))
+		}
 	}
 	r.apps(s)
 
@@ -158,13 +161,6 @@ func (r *reader) apps(s *Settings) {
 		r.problem("PROXY", "is set, but PROTECTED_HOSTS is not; write the hosts of the apps behind it, such as wiki.example.com")
 	case proxies && len(s.TrustedProxies) == 0:
 		r.problem("PROXY", "is set, but TRUSTED_PROXIES is not; write the address that the proxy connects from there, such as 172.18.0.2")
-	case !proxies:
-		return
-	}
-	for _, entry := range s.TrustedProxies {
-		if p, err := netip.ParsePrefix(entry); err == nil && p.Bits() == 0 {
-			r.problem("TRUSTED_PROXIES", fmt.Sprintf("%q is everybody, who could all ask about the apps of PROTECTED_HOSTS; write the address of the proxy, such as 172.18.0.2", entry))
-		}
 	}
 }
 
