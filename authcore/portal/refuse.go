@@ -30,6 +30,7 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 	case d.App == nil:
 		h.unconfigured(w, r)
 	case d.Verdict == authcore.BadToken:
+		h.Log.Info("an access token was not accepted", "host", d.App.Origin.Host, "client", h.client(r).IP, "request_id", requestID(r))
 		challenge(w, r, d)
 		h.writeProblem(w, r, http.StatusUnauthorized, problem{
 			Title: "Token not accepted", Detail: "The access token is unknown, expired or revoked, or it is for another app.", Code: string(authcore.TokenInvalid),

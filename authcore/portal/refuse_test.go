@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -213,5 +214,29 @@ func TestReserved_IsAnsweredBySitesWithThePortal(t *testing.T) {
 	sidecar.h.ServeHTTP(w, httptest.NewRequest("GET", appURL+"/.auth/me", nil))
 	if w.Code != 421 {
 		t.Errorf("in a sidecar: %d", w.Code)
+	}
+}
+
+// LG-1: whoever tries tokens leaves a trace, and no token does.
+func TestRefuse_LogsThatATokenWasNotAcceptedAndNeverTheToken(t *testing.T) {
+	s := newSite(t)
+	s.browser().signIn(ada, appURL+"/") // an address that is proven to be hers
+	token, _, err := s.svc.CreateToken(t.Context(), "cli", ada, authcore.Grant{App: "app.example.com"}, "backup", time.Hour)
+	s.must(err)
+	s.wait(2 * time.Hour)
+	r := httptest.NewRequest("GET", appURL+"/x", nil)
+	r = r.WithContext(WithRequestID(WithClient(r.Context(), netip.MustParseAddr("203.0.113.5")), "request-7"))
+	r.Header.Set("Authorization", "Bearer "+token.Reveal())
+	d := s.svc.Check(r.Context(), &authcore.Request{Host: "app.example.com", Path: "/x", Here: "/x", Method: "GET", Authorization: r.Header["Authorization"]})
+	s.h.Refuse(httptest.NewRecorder(), r, &d)
+	if d.Verdict != authcore.BadToken {
+		t.Fatalf("an expired token is %v", d.Verdict)
+	}
+	log := s.log.String()
+	if !strings.Contains(log, `msg="an access token was not accepted" host=app.example.com client=203.0.113.5 request_id=request-7`) {
+		t.Errorf("the log has no trace of it:\n%s", log)
+	}
+	if strings.Contains(log, token.Reveal()[len(token.Reveal())-20:]) {
+		t.Error("the log has the token")
 	}
 }
