@@ -359,7 +359,7 @@ func TestStaticRanges_OfWhatIsStillRaw(t *testing.T) {
 	for raw, want := range map[string]string{
 		`{"source":"static","ranges":["0.0.0.0/1","128.0.0.0/1"]}`: "[0.0.0.0/1 128.0.0.0/1]",
 		`{"source":"other","ranges":["0.0.0.0/1"]}`:                "[]",
-		"":                                                         "[]",
+		"": "[]",
 	} {
 		if got := fmt.Sprint(staticRanges(&caddyhttp.Server{TrustedProxiesRaw: []byte(raw)})); got != want {
 			t.Errorf("%s: %s, want %s", raw, got, want)
