@@ -98,8 +98,13 @@ func TestDoctor_NamesTheLineThatIsWrong(t *testing.T) {
 		},
 		{
 			"nginx hands on no upgrade", startNginx,
-			[]mistake{{"nginx/passwordless-location.conf", "proxy_set_header Upgrade $http_upgrade;\n", ""}},
-			"websocket", "proxy_set_header Upgrade $http_upgrade;",
+			[]mistake{{"nginx/passwordless-location.conf", "proxy_set_header Upgrade $passwordless_upgrade;\n", ""}},
+			"websocket", "proxy_set_header Upgrade $passwordless_upgrade;",
+		},
+		{
+			"nginx hands on every upgrade", startNginx,
+			[]mistake{{"nginx/nginx.conf", "\t\tdefault '';\n\t\twebsocket websocket;\n", "\t\tdefault $http_upgrade;\n"}},
+			"tunnel", "map $http_upgrade $passwordless_upgrade { default ''; websocket websocket; }",
 		},
 		{
 			"nginx sends /.auth/ to the app", startNginx,
@@ -148,6 +153,11 @@ func TestDoctor_NamesTheLineThatIsWrong(t *testing.T) {
 			"Caddy guards one site less", startForwardAuth,
 			[]mistake{{"caddy-forward-auth/proxy.Caddyfile", "import guarded localhost:8081", "reverse_proxy localhost:8081"}},
 			"stranger", "import guarded",
+		},
+		{
+			"Caddy hands on every upgrade", startForwardAuth,
+			[]mistake{{"caddy-forward-auth/proxy.Caddyfile", "\t\trequest_header @tunnels -Upgrade\n", ""}},
+			"tunnel", "request_header @tunnels -Upgrade",
 		},
 		{
 			"Caddy copies one header less", startForwardAuth,

@@ -109,6 +109,9 @@ func TestEnvoy_FileIsWhatEnvoyAccepts(t *testing.T) {
 	if c.authz.FailureModeAllow {
 		t.Error("a check that fails lets requests pass (FA-10)")
 	}
+	if u := c.manager.UpgradeConfigs; len(u) != 1 || u[0].UpgradeType != "websocket" {
+		t.Errorf("upgrades: %v; websocket passes, and no other (FA-13)", u)
+	}
 	passed := map[string]bool{}
 	for _, m := range c.authz.GetHttpService().AuthorizationResponse.AllowedUpstreamHeaders.Patterns {
 		passed[m.GetExact()] = true

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	matcher "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/passwordless-auth/passwordless-auth/test/harness"
@@ -75,6 +76,10 @@ func (e *envoyStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.URL.Path, r.URL.RawPath = normal, normal // from here on it is only written out
+	if !e.mayUpgrade(r) {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
 	e.tidy(r)
 	to := match(host, normal)
 	if d := to.GetDirectResponse(); d != nil {
@@ -91,6 +96,20 @@ func (e *envoyStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Out.Trailer = nil // http_protocol_options.enable_trailers is off unless asked for
 	}}
 	proxy.ServeHTTP(w, r)
+}
+
+// mayUpgrade is what becomes of Upgrade: the codec drops h2c, and the connection
+// manager refuses what is not among its upgrade_configs.
+func (e *envoyStandIn) mayUpgrade(r *http.Request) bool {
+	asked := r.Header.Get("Upgrade")
+	if asked == "" || strings.EqualFold(asked, "h2c") {
+		r.Header.Del("Upgrade")
+		r.Header.Del("HTTP2-Settings")
+		return true
+	}
+	return slices.ContainsFunc(e.config.manager.UpgradeConfigs, func(u *hcm.HttpConnectionManager_UpgradeConfig) bool {
+		return strings.EqualFold(u.UpgradeType, strings.Join(r.Header["Upgrade"], ","))
+	})
 }
 
 // tidy is what the connection manager and the first filter do to headers.

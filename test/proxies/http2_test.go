@@ -25,6 +25,12 @@ type field struct{ name, value string }
 // they are, and reads its answer. Status 0: the stream or the connection ended.
 func (s *stage) exchange2(t *testing.T, fields ...field) answer {
 	t.Helper()
+	return s.send2(t, "", fields...)
+}
+
+// send2 is the same with a body, where it is not empty.
+func (s *stage) send2(t *testing.T, body string, fields ...field) answer {
+	t.Helper()
 	config := &tls.Config{RootCAs: harness.Roots(t, s.ca), ServerName: appHost, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.proxy(), config)
 	if err != nil {
@@ -47,8 +53,13 @@ func (s *stage) exchange2(t *testing.T, fields ...field) answer {
 	if err := framer.WriteSettings(); err != nil {
 		t.Fatal(err)
 	}
-	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndStream: body == "", EndHeaders: true}); err != nil {
 		return answer{}
+	}
+	if body != "" {
+		if err := framer.WriteData(1, true, []byte(body)); err != nil {
+			return answer{}
+		}
 	}
 	return readAnswer2(framer)
 }

@@ -24,12 +24,15 @@ type proxy struct {
 	// names, and no line of its configuration could stop it. An app that takes
 	// a trailer for a header would believe the client (docs/proxies.md).
 	trailers bool
+	// upgrades: it hands on an upgrade to any protocol but h2c, and no line of
+	// its configuration could stop it (docs/proxies.md).
+	upgrades bool
 }
 
 var proxies = []proxy{
 	{name: "nginx", start: startNginx, downPage: true},
 	{name: "haproxy", start: startHAProxy, downPage: true, trailers: true},
-	{name: "traefik", start: startTraefik},
+	{name: "traefik", start: startTraefik, upgrades: true},
 	{name: "caddy-forward-auth", start: startForwardAuth, downPage: true, trailers: true},
 	{name: "envoy-contract", start: startEnvoy, noHTTP: true},
 	{name: "caddy-portal", start: startPortal, inProcess: true},
@@ -61,6 +64,8 @@ var promises = []promise{
 	{"HidesDecisionEndpoints", decisions},
 	{"WithstandsOddRequestLines", oddLines},
 	{"WithstandsOddStreams", oddStreams},
+	{"UpgradesToNothingButWebSocket", upgrades},
+	{"OpensNoTunnelByCONNECT", connects},
 	{"ServesThePathThatWasJudged", paths},
 	{"MixesNobodyUp", crowd},
 	{"FailsClosed", down},

@@ -5,7 +5,7 @@
 //	wire.go     requests that no browser would send
 //	world.go    the portal, the app, the probe, and what arrived
 //	echo.go     what the app got, where it says so
-//	process.go, portal.go, stranger.go, spoof.go, paths.go, user.go, traffic.go
+//	process.go, portal.go, stranger.go, tunnel.go, spoof.go, paths.go, user.go, traffic.go
 //	            the checks, each a question with its own fixes
 //	fixes.go    the lines to change, by kind of proxy
 //	report.go   the table

@@ -54,6 +54,10 @@ var flaws = []struct {
 	{"traefik", "a route beside the check", "everywhere", Fail, "middlewares: [passwordless]"},
 	{"nginx", "no check of OPTIONS", "everywhere", Fail, "auth_request"},
 	{"caddy", "a 404 beside the check", "everywhere", Warn, "import guarded"},
+	{"caddy", "CONNECT", "tunnel", Fail, "respond @connect 405"},
+	{"nginx", "any upgrade", "tunnel", Fail, "proxy_set_header Upgrade $passwordless_upgrade;"},
+	{"haproxy", "any upgrade", "tunnel", Fail, "http-request del-header Upgrade unless websocket"},
+	{"caddy", "switches to h2c", "tunnel", Fail, "request_header @tunnels -Upgrade"},
 	{"envoy", "pages for scripts", "scripts", Fail, "exact: sec-fetch-mode"},
 	{"nginx", "no problem", "scripts", Warn, "$passwordless_location"},
 	{"nginx", "no route of ours", "reserved", Fail, "location /.auth/"},
@@ -84,7 +88,7 @@ var flaws = []struct {
 	{"nginx", "no cookies", "our-cookie", Fail, "Cookie"},
 	{"nginx", "token to the app", "our-token", Fail, "proxy_set_header Authorization $passwordless_authorization;"},
 	{"caddy", "no Authorization", "authorization", Warn, "copy_headers"},
-	{"nginx", "no upgrade", "websocket", Fail, "proxy_set_header Upgrade $http_upgrade;"},
+	{"nginx", "no upgrade", "websocket", Fail, "proxy_set_header Upgrade $passwordless_upgrade;"},
 	{"nginx", "buffered", "events", Fail, "proxy_buffering off;"},
 	{"nginx", "body to the check", "post", Fail, "proxy_pass_request_body off;"},
 	{"caddy", "POST as GET", "post", Fail, "method and rewrite"},
@@ -175,7 +179,7 @@ func TestRun_SaysWhatItCannotCheck(t *testing.T) {
 		}
 		return n
 	}
-	if n := count("--user"); n != len(userChecks)+len(trafficChecks) {
+	if n := count("--user"); n != len(userChecks)+len(trafficChecks)+1 { // and a half of "tunnel"
 		t.Errorf("%d need a user", n)
 	}
 	f = newFake(t, "nginx", "no echo")

@@ -43,7 +43,8 @@ func (f *fake) onward(r *http.Request, in bool) http.Header {
 		}
 		h.Set("Cookie", strings.Join(kept, "; "))
 	}
-	if f.flaw == "no upgrade" {
+	anyUpgrade := f.flaw == "any upgrade" || f.flaw == "switches to h2c"
+	if f.flaw == "no upgrade" || h.Get("Upgrade") != "websocket" && !anyUpgrade {
 		h.Del("Upgrade")
 	}
 	return h
@@ -53,6 +54,10 @@ func (f *fake) onward(r *http.Request, in bool) http.Header {
 func (f *fake) app(w http.ResponseWriter, r *http.Request, in bool) {
 	h := f.onward(r, in)
 	f.note(Seen{Place: handed, Header: h, Query: r.URL.RawQuery})
+	if f.flaw == "switches to h2c" && h.Get("Upgrade") == "h2c" {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		return
+	}
 	switch r.URL.Path {
 	case "/events":
 		w.Header().Set("Content-Type", "text/event-stream")

@@ -154,6 +154,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := strings.ToLower(r.URL.Path)
 	switch {
+	case r.Method == http.MethodConnect && f.flaw != "CONNECT":
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case r.Method == http.MethodConnect:
 	case f.flaw == "limited" && r.Host != "auth.example.test":
 		w.WriteHeader(http.StatusTooManyRequests)
 	case r.Host == nobody:

@@ -180,9 +180,33 @@ var fixSession = fixes{
 	guard:     {"remove request_header Cookie before passwordless_guard"},
 }
 
+// The maps of nginx that hand on a WebSocket's upgrade and no other.
+const (
+	nginxUpgrade    = "map $http_upgrade $passwordless_upgrade { default ''; websocket websocket; }"
+	nginxConnection = "map $passwordless_upgrade $passwordless_connection { default upgrade; '' ''; }"
+)
+
+var fixUpgrade = fixes{
+	"nginx":   {nginxUpgrade, nginxConnection, "proxy_set_header Upgrade $passwordless_upgrade;", "proxy_set_header Connection $passwordless_connection;", `proxy_set_header HTTP2-Settings "";`},
+	"haproxy": {"acl websocket req.fhdr(upgrade) -m str -i websocket", "http-request set-header Upgrade websocket if websocket", "http-request del-header Upgrade unless websocket", "http-request del-header HTTP2-Settings"},
+	"traefik": {"remove customRequestHeaders that touch Connection or Upgrade"},
+	"envoy":   {"upgrade_configs:", "  - upgrade_type: websocket   # and no other"},
+	"caddy":   {`@tunnels expression {header.Upgrade}.lowerAscii() != "websocket"   # in the snippet guarded`, "request_header @tunnels -Upgrade   # in its route, before forward_auth", "request_header -HTTP2-Settings"},
+	guard:     {"passwordless_guard   # before every reverse_proxy of {app}"},
+}
+
+var fixConnect = fixes{
+	"nginx":   {"if ($request_method = CONNECT) { return 405; }   # in every server"},
+	"haproxy": {"http-request deny deny_status 400 if METH_CONNECT"},
+	"traefik": {"middlewares: [passwordless]   # in every router of Host(`{app}`)"},
+	"envoy":   {"remove connect_matcher and every upgrade_type but websocket"},
+	"caddy":   {"@connect method CONNECT   # in every site, in a route of which this comes first", "respond @connect 405"},
+	guard:     {"passwordless_guard   # before every reverse_proxy of {app}"},
+}
+
 var fixWebSocket = fixes{
-	"nginx":   {"map $http_upgrade $passwordless_connection { default upgrade; '' ''; }", "proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $passwordless_connection;"},
-	"haproxy": {"timeout tunnel 1h   # and no option httpclose, no del-header Upgrade"},
+	"nginx":   {nginxUpgrade, nginxConnection, "proxy_http_version 1.1;", "proxy_set_header Upgrade $passwordless_upgrade;", "proxy_set_header Connection $passwordless_connection;"},
+	"haproxy": {"timeout tunnel 1h   # and no option httpclose, no del-header Upgrade but the one \"unless websocket\""},
 	"envoy":   {"upgrade_configs:", "  - upgrade_type: websocket"},
 	"traefik": {"remove customRequestHeaders that touch Connection or Upgrade"},
 	"caddy":   {"reverse_proxy ADDRESS   # without header_up of Connection or Upgrade"},

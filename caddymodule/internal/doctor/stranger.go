@@ -20,6 +20,10 @@ var strangerChecks = []check{
 		why: "What is served beside the check is open to everybody.",
 	},
 	{
+		id: "tunnel", question: "Is there no tunnel to the app but a WebSocket's?", run: checkTunnel,
+		why: "Through a tunnel anybody sends the app whole requests that nobody has checked, in any name.",
+	},
+	{
 		id: "scripts", question: "Do a stranger's scripts and streams get a 401 that they can use?", run: checkScripts,
 		why: "A redirect or a page in answer to a script breaks the app in ways that nobody can read.",
 	},
