@@ -1,6 +1,7 @@
 package proxies
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,14 +28,17 @@ type proxy struct {
 	// upgrades: it hands on an upgrade to any protocol but h2c, and no line of
 	// its configuration could stop it (docs/proxies.md).
 	upgrades bool
+	// connect are the statuses by which it refuses CONNECT itself, before anybody
+	// is asked; nil: we refuse it, as the check or as the guard.
+	connect []int
 }
 
 var proxies = []proxy{
-	{name: "nginx", start: startNginx, downPage: true},
-	{name: "haproxy", start: startHAProxy, downPage: true, trailers: true},
+	{name: "nginx", start: startNginx, downPage: true, connect: []int{http.StatusBadRequest, http.StatusMethodNotAllowed}},
+	{name: "haproxy", start: startHAProxy, downPage: true, trailers: true, connect: []int{http.StatusBadRequest}},
 	{name: "traefik", start: startTraefik, upgrades: true},
-	{name: "caddy-forward-auth", start: startForwardAuth, downPage: true, trailers: true},
-	{name: "envoy-contract", start: startEnvoy, noHTTP: true},
+	{name: "caddy-forward-auth", start: startForwardAuth, downPage: true, trailers: true, connect: []int{http.StatusMethodNotAllowed}},
+	{name: "envoy-contract", start: startEnvoy, noHTTP: true, connect: []int{http.StatusNotFound}},
 	{name: "caddy-portal", start: startPortal, inProcess: true},
 }
 
