@@ -74,10 +74,17 @@ func clientIP(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	if addr = addr.Unmap().WithZone(""); trusted && !forwardedFor(r, addr) {
+	if addr = addr.Unmap().WithZone(""); trusted && (!forwardedFor(r, addr) || isPeer(r, addr)) {
 		return netip.Addr{}
 	}
 	return addr
+}
+
+// isPeer reports whether an address is the one that the request comes from. The
+// decision endpoints know no proxy that is its own client either.
+func isPeer(r *http.Request, addr netip.Addr) bool {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap().WithZone("") == addr
 }
 
 // forwardedFor reports whether the trusted proxy did say that the client is addr. Caddy

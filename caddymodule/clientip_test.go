@@ -32,6 +32,7 @@ func TestClientIP_IsWhatTheProxySaidAndNothingElse_FA1(t *testing.T) {
 		{"10.9.9.9,", "10.9.9.9", nil, ""},
 		{"10.9.9.9, [2001:db8::1]", "10.9.9.9", nil, ""},
 		{"10.0.0.2", "10.0.0.1", nil, ""}, // nobody but proxies
+		{"10.0.0.1", "10.0.0.1", nil, ""}, // as the endpoints read it
 		{"10.9.9.9", "192.0.2.7", []string{"Cf-Connecting-Ip"}, "192.0.2.7"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -58,7 +58,7 @@ POST requests with made-up paths and headers.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.App, "app", "", "host of the app (default: the first one)")
+	flags.StringVar(&o.App, "app", "", "host of the app to look at in full (default: the first one)")
 	flags.StringVar(&o.User, "user", "", "who is signed in: an e-mail address, user name or id")
 	flags.StringVar(&o.Echo, "echo", "", "path of the app that answers with the request it got (default: /echo, then /)")
 	flags.StringVar(&o.Events, "events", "", "path of an event stream of the app")
@@ -73,6 +73,12 @@ POST requests with made-up paths and headers.`,
 
 // doctorFlags reads what flags name.
 func doctorFlags(cmd *cobra.Command, o *doctor.Options, ca, from string) error {
+	if host, _, ok := splitURL(o.App); ok { // as reports write it
+		o.App = host
+	}
+	if host, _, err := net.SplitHostPort(o.App); err == nil {
+		o.App = host
+	}
 	for _, path := range []struct{ flag, value string }{{"--echo", o.Echo}, {"--events", o.Events}, {"--ws", o.WS}} {
 		if path.value != "" && (!strings.HasPrefix(path.value, "/") || strings.ContainsAny(path.value, " #\r\n\t")) {
 			return usageError(cmd, "%s %q is no path; write one such as /whoami", path.flag, path.value)

@@ -120,9 +120,9 @@ func (h *Handler) appCallback(w http.ResponseWriter, r *http.Request) error {
 // whoIsHere decides about a page of the app, which may have a query.
 func (h *Handler) whoIsHere(r *http.Request, page string) (authcore.Decision, error) {
 	path, _, _ := strings.Cut(page, "?")
-	d := h.svc.Check(r.Context(), &authcore.Request{
-		Host: r.Host, Path: path, Here: path, Method: http.MethodGet, Client: h.client(r).IP, Cookies: r.Header["Cookie"],
-	})
+	q := authcore.Request{Host: r.Host, Path: path, Here: path, Method: http.MethodGet, Client: h.client(r).IP, Cookies: r.Header["Cookie"]}
+	q.SetAuthorization(r.Header)
+	d := h.svc.Check(r.Context(), &q)
 	if d.Verdict == authcore.Unavailable {
 		return d, d.Err
 	}
@@ -210,20 +210,42 @@ func (h *Handler) appDenied(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	asked := r.URL.Query().Has("rd")
 	wanted := authcore.SafePath(one(r.URL.Query(), "rd"))
 	d, err := h.whoIsHere(r, wanted)
 	if err != nil {
 		return err
 	}
-	switch d.Verdict {
-	case authcore.Allow:
-		redirect(w, http.StatusSeeOther, app.Origin.String()+wanted)
-	case authcore.SignIn, authcore.StepUp: // a refused hand-over leaves no session here; the portal knows who it was
-		redirect(w, http.StatusSeeOther, authcore.StartURL(app, wanted, 0, d.Need))
-	default:
+	switch {
+	case d.Verdict == authcore.Deny:
 		h.denied(w, r, &d)
+	case d.Verdict == authcore.BadToken:
+		h.Refuse(w, r, &d)
+	case asked:
+		h.deniedElsewhere(w, r, &d, wanted)
+	case d.Verdict == authcore.Allow:
+		redirect(w, http.StatusSeeOther, app.Origin.String()+wanted)
+	default: // a refused hand-over leaves no session here; the portal knows who it was
+		redirect(w, http.StatusSeeOther, authcore.StartURL(app, wanted, 0, d.Need))
 	}
 	return nil
+}
+
+// deniedElsewhere answers for a proxy that was told 403 and shows this page,
+// where the page would now be decided about in another way: the session may
+// have changed since, or the two do not hear of the same client. The proxy keeps
+// its 403, with which no browser follows a redirect.
+func (h *Handler) deniedElsewhere(w http.ResponseWriter, r *http.Request, d *authcore.Decision, wanted string) {
+	f := failure{
+		"Refused", "The proxy in front did not let this through, though it would be let through now.",
+		"Try again. If it stays so, ask the person who runs this site: the log has this request’s reason.", string(authcore.Forbidden),
+		action{Label: "Try again", URL: d.App.Origin.String() + wanted},
+	}
+	if d.Verdict != authcore.Allow {
+		f.what, f.Label, f.URL = "You are not signed in here, or not well enough.", "Sign in", authcore.StartURL(d.App, wanted, 0, d.Need)
+		f.next = "Sign in, then try again."
+	}
+	h.appFail(w, r, d, http.StatusForbidden, f)
 }
 
 // notAPageLoad refuses what only a page load may do (DESIGN §4.2).

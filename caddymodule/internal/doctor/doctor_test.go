@@ -51,6 +51,8 @@ var flaws = []struct {
 	{"nginx", "no redirect", "stranger", Fail, "error_page 401 = @passwordless_signin;"},
 	{"haproxy", "not trusted", "stranger", Fail, "proxy haproxy 192.0.2.9"},
 	{"nginx", "HEAD is another", "stranger", Fail, "X-Original-Method $request_method"},
+	{"nginx", "another app open", "other-apps", Fail, "in each location of wiki.example.test"},
+	{"traefik", "another app elsewhere", "other-apps", Warn, "Host(`wiki.example.test`)"},
 	{"traefik", "a route beside the check", "everywhere", Fail, "middlewares: [passwordless]"},
 	{"nginx", "no check of OPTIONS", "everywhere", Fail, "auth_request"},
 	{"caddy", "a 404 beside the check", "everywhere", Warn, "import guarded"},
@@ -142,6 +144,8 @@ func TestChecks_WhatTheProcessTells(t *testing.T) {
 		{"clock", func(f *fake) { f.facts.Now = time.Now().Add(-time.Minute) }, Fail, "timedatectl"},
 		{"client-address", func(f *fake) { f.facts.Silent = "nginx at 192.0.2.9 sends none" }, Warn, ""},
 		{"public", func(f *fake) { f.facts.Apps[1].Public = nil }, NotChecked, ""},
+		{"other-apps", func(f *fake) { f.facts.Apps[0].Origin = "https://*.example.test" }, NotChecked, ""},
+		{"other-apps", func(f *fake) { f.flaw, f.facts.Apps[0].Public = "another app open", []string{"/*"} }, OK, ""},
 		{"our-token", func(f *fake) { f.probe.Token, f.probe.NoToken = "", "the app takes no access tokens" }, NotChecked, ""},
 	} {
 		f := newFake(t, "nginx", "")

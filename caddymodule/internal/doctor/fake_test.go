@@ -52,7 +52,7 @@ func certificate(t *testing.T, life time.Duration) (tls.Certificate, *x509.CertP
 		t.Fatal(err)
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"auth.example.test", "app.example.test"}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), DNSNames: []string{"auth.example.test", "app.example.test", "wiki.example.test"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-100 * 24 * time.Hour), NotAfter: time.Now().Add(life),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, &key.PublicKey, key)
@@ -239,6 +239,12 @@ func (f *fake) decide(w http.ResponseWriter, r *http.Request) {
 	case f.flaw == "unguarded", f.flaw == "a route beside the check" && r.URL.Path == "/static/doctor.js", f.flaw == "no check of OPTIONS" && r.Method == http.MethodOptions:
 		f.app(w, r, false)
 		return
+	case f.flaw == "another app open" && r.Host == "wiki.example.test":
+		f.app(w, r, false)
+		return
+	case f.flaw == "another app elsewhere" && r.Host == "wiki.example.test":
+		http.Redirect(w, r, "/web/", http.StatusFound)
+		return
 	case f.flaw == "a 404 beside the check" && r.URL.Path == "/metrics":
 		w.WriteHeader(http.StatusNotFound)
 		return
@@ -311,7 +317,7 @@ func (f *fake) refuse(w http.ResponseWriter, r *http.Request) {
 	case f.flaw == "HEAD is another" && r.Method == http.MethodHead:
 		w.WriteHeader(http.StatusUnauthorized)
 	case page:
-		w.Header().Set("Location", appURL+"/.auth/start?rd=%2F")
+		w.Header().Set("Location", "https://"+r.Host+"/.auth/start?rd=%2F")
 		w.WriteHeader(http.StatusFound)
 	case f.flaw == "no problem":
 		w.WriteHeader(http.StatusUnauthorized)

@@ -48,6 +48,17 @@ func (w *world) fixes(f fixes) (list []Fix) {
 	return list
 }
 
+// of is f for another app than the one that the run is about.
+func (f fixes) of(app string) fixes {
+	out := fixes{}
+	for kind, lines := range f {
+		for _, l := range lines {
+			out[kind] = append(out[kind], strings.ReplaceAll(l, "{app}", app))
+		}
+	}
+	return out
+}
+
 // also is f with the lines of more behind its own.
 func (f fixes) also(more fixes) fixes {
 	out := fixes{}

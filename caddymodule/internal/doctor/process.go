@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -131,7 +132,11 @@ func (w *world) handshake(ctx context.Context, origin string) finding {
 	name := hostOf(origin)
 	conn, err := w.o.Wire.dial(ctx, origin, w.o.Wire.tls())
 	if err != nil {
-		return fail(fixTLS, name+": "+err.Error())
+		said := name + ": " + err.Error()
+		if unknown := new(x509.UnknownAuthorityError); errors.As(err, unknown) && w.o.Wire.CAs == nil {
+			said += "; if that is a CA of your own, name its file with --ca"
+		}
+		return fail(fixTLS, said)
 	}
 	state := conn.(*tls.Conn).ConnectionState()
 	conn.Close()

@@ -16,6 +16,10 @@ var strangerChecks = []check{
 		why: "Either the app is open to everybody, or nobody finds the way in.",
 	},
 	{
+		id: "other-apps", question: "Does a stranger's page load of every other app end at sign-in?", run: checkOtherApps,
+		why: "An app that nobody asks about is open to everybody.",
+	},
+	{
 		id: "everywhere", question: "Is every path and method of the app decided about?", run: checkEverywhere,
 		why: "What is served beside the check is open to everybody.",
 	},
@@ -61,6 +65,45 @@ func checkStranger(ctx context.Context, w *world) finding {
 		return fail(fixHead, "GET gets "+got.was()+", and HEAD "+head.was())
 	}
 	return ok(got.status() + " to /.auth/start, and on to " + hostOf(w.facts.Portal))
+}
+
+// checkOtherApps looks at the front door of each app that the run is not about.
+func checkOtherApps(ctx context.Context, w *world) finding {
+	var seen, many []string
+	for _, app := range w.facts.Apps {
+		name := hostOf(app.Origin)
+		switch {
+		case name == w.host:
+			continue
+		case strings.HasPrefix(name, "*."):
+			many = append(many, name)
+			continue
+		}
+		r := load("/")
+		r.origin = app.Origin
+		got := w.send(ctx, r)
+		switch {
+		case got.err != nil:
+			return warn(fixDown, name+" does not answer: "+got.err.Error())
+		case got.StatusCode == http.StatusTooManyRequests:
+			return notChecked("too many requests; try again later")
+		case contains(app.Public, "/", "/*"):
+			continue
+		case got.success():
+			return fail(fixUnguarded.of(name), name+" answers everybody: "+got.was())
+		case got.StatusCode != http.StatusForbidden && !strings.HasPrefix(got.location(), app.Origin+"/.auth/start?"):
+			return warn(fixUnguarded.of(name), name+" answers "+got.was()+", which is not the way to sign-in")
+		}
+		seen = append(seen, name)
+	}
+	said := strings.Join(seen, ", ")
+	switch {
+	case len(seen) == 0 && len(many) == 0:
+		return ok("there is no other that is not public")
+	case len(seen) == 0:
+		return notChecked(strings.Join(many, ", ") + " is many hosts; name one with --app")
+	}
+	return ok(said + "; name one with --app for all questions")
 }
 
 // stranger judges an answer that should be a redirect; done: it is none.

@@ -156,7 +156,7 @@ func (s *Settings) Warnings() []string {
 			list = append(list, fmt.Sprintf("TRUSTED_PROXIES: everybody in %v can claim any address; name the proxy alone", p))
 		}
 	}
-	if len(s.CORSOrigins)+len(s.Clients) == 0 {
+	if len(s.CORSOrigins)+len(s.Clients)+len(s.ProtectedHosts) == 0 {
 		list = append(list, "neither CORS_ALLOWED_ORIGINS nor API_CLIENTS is set, so signing in through the API (/api/login) is off")
 	}
 	return list

@@ -132,12 +132,17 @@ func TestSettings_FilesNameThemselves(t *testing.T) {
 		"portal.toml":  "webauthn_origin = \"auth.example.com\"\n",
 		"nothing.toml": "",
 	})
+	near := files(t, map[string]string{
+		".env":         "PROTECTED_HOST=wiki.example.com\nCOMPOSE_PROJECT_NAME=auth\nJWT_SECRET_FILE=/run/key\n",
+		"nothing.toml": "",
+	})
 	empty := t.TempDir()
 	for _, c := range []struct {
 		dir, config string
 		want        []string
 	}{
 		{dir, "nothing.toml", []string{"LOG_LEVEL in .env:"}},
+		{near, "nothing.toml", []string{"PROTECTED_HOST in .env is no variable of ours; did you mean PROTECTED_HOSTS?"}},
 		{empty, "port.toml", []string{"server_port in ", "port.toml: ", "1 to 65535"}},
 		{empty, "unknown.toml", []string{"sever_port in ", "did you mean server_port?"}},
 		{empty, "all.toml", []string{"cors_allow_all in ", "cors_allowed_origins"}},

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/passwordless-auth/passwordless-auth/caddymodule/spelling"
 )
 
 // DefaultConfigFile is read when it exists and no other file is named: where
@@ -51,6 +54,7 @@ func (o Options) sources() ([]source, error) {
 	if err == nil {
 		var values map[string]string
 		values, err = parseDotenv(text)
+		problems = append(problems, misspelt(values))
 		list = append(list, source{values: values, label: func(name string) string { return name + " in .env" }})
 	}
 	problems = append(problems, err)
@@ -68,6 +72,26 @@ func (o Options) sources() ([]source, error) {
 		list = append(list, source{values: values, label: func(name string) string { return strings.ToLower(name) + " in " + file }})
 	}
 	return list, errors.Join(append(problems, err)...)
+}
+
+// misspelt finds names of .env that are nearly one of ours. The file may be
+// shared with other programs, so what is like none of ours is theirs.
+func misspelt(values map[string]string) error {
+	var problems []error
+	ours := slices.Concat(known, slices.Collect(maps.Keys(later)))
+	for name := range values {
+		plain := strings.TrimSuffix(name, "_FILE")
+		if slices.Contains(ours, name) || slices.Contains(secrets, plain) {
+			continue
+		}
+		for _, other := range ours {
+			if spelling.Distance(name, other) == 1 {
+				problems = append(problems, fmt.Errorf("%s in .env is no variable of ours; did you mean %s?", name, other))
+			}
+		}
+	}
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(problems...)
 }
 
 func readOptional(path string) (string, error) {
