@@ -16,10 +16,19 @@ var forwarding = [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host",
 
 // addresses are the client's, zero where it is unknown, and the peer's.
 func addresses(r *http.Request) (client, peer netip.Addr) {
-	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		peer = from.Addr().Unmap().WithZone("")
-	}
-	return clientIP(r), peer
+	return clientIP(r), remoteAddr(r)
+}
+
+// remoteAddr is where the request comes from, the zero Addr if that is no address.
+func remoteAddr(r *http.Request) netip.Addr {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return from.Addr().Unmap().WithZone("")
+}
+
+// fromTrusted reports whether the peer is a proxy that Caddy trusts.
+func fromTrusted(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
 }
 
 // stranger is a peer that sent forwarding headers and is no trusted proxy.
@@ -34,7 +43,7 @@ const lately = 10 * time.Minute
 // addresses is the same, and remembers a peer whose word was not taken.
 func (s *serving) addresses(r *http.Request) (client, peer netip.Addr) {
 	client, peer = addresses(r)
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted && !client.IsValid() && peer.IsValid() {
+	if !fromTrusted(r) && !client.IsValid() && peer.IsValid() {
 		now := s.svc.Now()
 		if last := s.stranger.Load(); last == nil || last.peer != peer || now.Sub(last.at) > lately/10 {
 			s.stranger.Store(&stranger{peer, now})
@@ -61,7 +70,7 @@ func (s *serving) Clients() error {
 // them but sends forwarding headers may be a proxy nobody told us of, or a
 // client that lies; either way its address is not the client's (FA-1).
 func clientIP(r *http.Request) netip.Addr {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	trusted := fromTrusted(r)
 	if !trusted {
 		for _, name := range forwarding {
 			if len(r.Header[name]) > 0 {
@@ -74,17 +83,11 @@ func clientIP(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	if addr = addr.Unmap().WithZone(""); trusted && (!forwardedFor(r, addr) || isPeer(r, addr)) {
+	// The decision endpoints know no proxy that is its own client either.
+	if addr = addr.Unmap().WithZone(""); trusted && (!forwardedFor(r, addr) || addr == remoteAddr(r)) {
 		return netip.Addr{}
 	}
 	return addr
-}
-
-// isPeer reports whether an address is the one that the request comes from. The
-// decision endpoints know no proxy that is its own client either.
-func isPeer(r *http.Request, addr netip.Addr) bool {
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return peer.Addr().Unmap().WithZone("") == addr
 }
 
 // forwardedFor reports whether the trusted proxy did say that the client is addr. Caddy
@@ -122,8 +125,7 @@ func forwardedFor(r *http.Request, addr netip.Addr) bool {
 // toldScheme is the scheme by which the browser came, where a trusted proxy tells
 // it; otherwise "".
 func toldScheme(r *http.Request) string {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	if told := r.Header["X-Forwarded-Proto"]; trusted && len(told) == 1 && (told[0] == "http" || told[0] == "https") {
+	if told := r.Header["X-Forwarded-Proto"]; fromTrusted(r) && len(told) == 1 && (told[0] == "http" || told[0] == "https") {
 		return told[0]
 	}
 	return ""

@@ -217,12 +217,7 @@ func answersOurselves(r *http.Request) {
 // overTLS reports whether the browser speaks https: to Caddy, or to a proxy in
 // front that Caddy trusts (FA-1).
 func overTLS(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	proto := r.Header["X-Forwarded-Proto"]
-	return trusted && len(proto) == 1 && proto[0] == "https"
+	return r.TLS != nil || toldScheme(r) == "https"
 }
 
 // answering is the writer of an answer that has headers to come.
