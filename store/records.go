@@ -52,6 +52,46 @@ type User struct {
 	NotNowUntil time.Time `json:"not_now_until,omitzero"` // the offer of a passkey rests until then
 	WrongCodes  int       `json:"wrong_codes,omitempty"`  // wrong e-mail codes in a row, over all flows (EC-3)
 	DeviceEpoch uint64    `json:"device_epoch,omitempty"` // browsers remembered under an older one are strangers, access tokens made under one are dead
+	Lang        string    `json:"lang,omitempty"`         // BCP 47 tag of the language they last signed in with, for mails; empty: English
+
+	TOTP     *TOTP          `json:"totp,omitempty"`     // a confirmed authenticator app; nil: none
+	Recovery *RecoveryCodes `json:"recovery,omitempty"` // nil: none were made
+	Freeze   *Freeze        `json:"freeze,omitempty"`   // nil: nothing is frozen
+	// Guesses are the times of failed second steps in the last 24 hours, oldest
+	// first (TO-3).
+	Guesses []time.Time `json:"guesses,omitempty"`
+}
+
+// TOTP is a confirmed second factor by RFC 6238. Before it is confirmed it is
+// no part of the user.
+type TOTP struct {
+	ID        string    `json:"id"`     // of this enrolment; never used again
+	Sealed    []byte    `json:"sealed"` // the shared secret, AEAD bound to user and ID (TO-1)
+	CreatedAt time.Time `json:"created_at"`
+	LastUsed  time.Time `json:"last_used,omitzero"`
+	// LastStep is the last accepted time step; only a later one is accepted (TO-2).
+	LastStep int64 `json:"last_step"`
+	// TrustedAt is from when on it counts where a policy requires TOTP.
+	TrustedAt time.Time `json:"trusted_at,omitzero"`
+	AddedBy   string    `json:"added_by,omitempty"` // ID of the session that did
+}
+
+// RecoveryCodes are what is left of a person's set of one-time codes.
+type RecoveryCodes struct {
+	Salt    []byte    `json:"salt"`           // of this set
+	Left    []Hash    `json:"left,omitempty"` // keyed, salted MAC of each unspent code (TO-4)
+	Made    int       `json:"made"`           // how many there were
+	MadeAt  time.Time `json:"made_at"`
+	AddedBy string    `json:"added_by,omitempty"` // ID of the session that did
+}
+
+// Freeze stops additions to an account whose owner said of something done in
+// it: that was not me (DESIGN §6).
+type Freeze struct {
+	At time.Time `json:"at"`
+	// Since is when the session began that was not theirs: what was there before
+	// may lift the freeze.
+	Since time.Time `json:"since"`
 }
 
 // Passkey is a WebAuthn credential.
@@ -68,6 +108,7 @@ type Passkey struct {
 	// TrustedAt is from when on it counts where a policy requires a passkey;
 	// zero: from the beginning.
 	TrustedAt time.Time `json:"trusted_at,omitzero"`
+	AddedBy   string    `json:"added_by,omitempty"` // ID of the session that did
 }
 
 // SessionKind says what a session is good for. The kinds are never
@@ -99,6 +140,9 @@ type Session struct {
 	IP        string      `json:"ip,omitempty"`
 	UserAgent string      `json:"user_agent,omitempty"`
 	PasskeyID []byte      `json:"passkey_id,omitempty"` // credential that it relied on last
+	// RecoveredAt is when it was confirmed by a recovery code, which lets it add
+	// a passkey and do nothing else.
+	RecoveredAt time.Time `json:"recovered_at,omitzero"`
 }
 
 // AccessToken lets a script or an app do at one host what its user may do
@@ -114,6 +158,7 @@ type AccessToken struct {
 	Methods   []string  `json:"methods,omitempty"`  // none: all
 	Networks  []string  `json:"networks,omitempty"` // prefixes it may be used from; none: anywhere
 	CreatedBy string    `json:"created_by"`         // user id or "host"
+	AddedBy   string    `json:"added_by,omitempty"` // ID of its owner's session, where its owner made it
 	CreatedAt time.Time `json:"created_at"`
 	Expires   time.Time `json:"expires,omitzero"` // zero: never
 	LastUsed  time.Time `json:"last_used,omitzero"`

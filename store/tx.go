@@ -101,6 +101,11 @@ const (
 	KindInvite   Kind = "invite"
 	KindRefresh  Kind = "refresh" // a refresh token, spent ones included
 	KindDevice   Kind = "device"  // this browser signed this user in before
+	KindSecond   Kind = "second"  // a first factor was given, the second is awaited; by hash of the flow secret
+	KindTOTP     Kind = "totp"    // an authenticator app that is not confirmed yet
+	KindAddress  Kind = "address" // a new e-mail address that is not confirmed yet
+	KindNotice   Kind = "notice"  // the link of a mail that says what was done, for "that was not me"
+	KindRequest  Kind = "request" // somebody asks for an account, and waits for an admin
 )
 
 // Takes holds records by kind and key until they are taken or expire. Single
