@@ -166,6 +166,9 @@ type Audit interface {
 	// ListAudit returns up to limit records newest first with id < before
 	// ("" = from the newest).
 	ListAudit(before string, limit int) ([]*AuditRecord, error)
+	// ListAuditOf is ListAudit for the records whose Subject is this user id; it
+	// scans no others. A record without a Subject is in no such list.
+	ListAuditOf(subject, before string, limit int) ([]*AuditRecord, error)
 }
 
 // Keys are wrapped signing keys.

@@ -9,7 +9,13 @@ import (
 var auditLog = table[store.AuditRecord]{
 	bucket: bucketAudit,
 	key:    func(r *store.AuditRecord) []byte { return []byte(r.ID) },
-	text:   func(r *store.AuditRecord) []string { return []string{r.ID} },
+	text:   func(r *store.AuditRecord) []string { return []string{r.ID, r.Subject} },
+	index: func(r *store.AuditRecord) []entry {
+		if r.Subject == "" {
+			return nil
+		}
+		return []entry{{index: indexSubject, key: owned(r.Subject, []byte(r.ID)), size: len(r.Subject)}}
+	},
 	counts: func(*store.AuditRecord) []string { return []string{countAudit} },
 	encode: encodeJSON[store.AuditRecord], decode: decodeJSON[store.AuditRecord],
 }
@@ -44,4 +50,15 @@ func (t *tx) ListAudit(before string, limit int) ([]*store.AuditRecord, error) {
 		return nil, err
 	}
 	return recs, nil
+}
+
+func (t *tx) ListAuditOf(subject, before string, limit int) ([]*store.AuditRecord, error) {
+	if subject == "" {
+		return nil, errEmptyKey
+	}
+	ids, err := t.newest(indexSubject, owned(subject), before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return auditLog.all(t, ids)
 }

@@ -119,6 +119,7 @@ func (c *checker) checkIndexes() error {
 	for _, index := range []string{
 		indexEmail, indexName, indexHandle, indexUserPasskey, indexSessionID,
 		indexUserSession, indexChildren, indexTokenID, indexUserToken, indexDue, indexStatus, indexExpiry,
+		indexSubject,
 	} {
 		n := 0
 		err := c.t.ascend(index, nil, func(_, _ []byte) (bool, error) { n++; return true, nil })

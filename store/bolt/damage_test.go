@@ -46,7 +46,7 @@ func fill(tx store.Tx, from, n int) error {
 			tx.PutToken(&store.AccessToken{Hash: h, ID: id, UserID: id, CreatedAt: at, Expires: at}),
 			tx.PutPasskey(&store.Passkey{ID: []byte(id), UserID: id, CreatedAt: at}),
 			tx.PutMessage(&store.Message{ID: id, Status: store.Queued, NextAt: at}),
-			tx.AppendAudit(&store.AuditRecord{ID: id, Time: at}),
+			tx.AppendAudit(&store.AuditRecord{ID: id, Time: at, Subject: id}),
 			tx.Put(store.KindFlow, h, id, at),
 		)
 		if err != nil {

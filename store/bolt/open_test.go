@@ -193,7 +193,7 @@ func TestOpen_RefusesNewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = refusedOpen(t, path)
-	if !errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), "up to 2") {
+	if !errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), "up to 3") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -208,41 +208,6 @@ func TestOpen_ContinuesAnInterruptedCreation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := mustOpen(t, path).Check(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
-// A file of the version before access tokens is brought up to date and loses
-// nothing.
-func TestOpen_MigratesTheFirstSchema(t *testing.T) {
-	path := filepath.Join(private(t), "auth.db")
-	db := mustOpen(t, path)
-	if err := errors.Join(db.Update(t.Context(), func(tx store.Tx) error { return tx.PutUser(&store.User{ID: "u"}) }), db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = raw.Update(func(tx *bbolt.Tx) error {
-		for _, name := range tokenBuckets() {
-			if err := tx.DeleteBucket([]byte(name)); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte(store.MetaSchema), []byte("1"))
-	})
-	if err := errors.Join(err, raw.Close()); err != nil {
-		t.Fatal(err)
-	}
-	db = mustOpen(t, path)
-	err = db.Update(t.Context(), func(tx store.Tx) error {
-		if _, err := tx.User("u"); err != nil {
-			return err
-		}
-		return tx.PutToken(&store.AccessToken{Hash: store.Hash{1}, ID: "a", UserID: "u"})
-	})
-	if err := errors.Join(err, db.Check(t.Context())); err != nil {
 		t.Error(err)
 	}
 }

@@ -88,14 +88,7 @@ func (t *tx) ListMessages(status store.MessageStatus, before string, limit int) 
 	if status != "" {
 		bucket, prefix = indexStatus, owned(status)
 	}
-	var ids [][]byte
-	err := t.descend(bucket, prefix, before, func(k, _ []byte) (bool, error) {
-		if len(ids) >= limit {
-			return false, nil
-		}
-		ids = append(ids, bytes.Clone(k[len(prefix):]))
-		return true, nil
-	})
+	ids, err := t.newest(bucket, prefix, before, limit)
 	if err != nil {
 		return nil, err
 	}

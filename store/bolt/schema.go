@@ -1,7 +1,10 @@
 package bolt
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"go.etcd.io/bbolt"
@@ -39,16 +42,19 @@ const (
 	indexDue         = "outbox_due"       // next attempt, message id
 	indexStatus      = "outbox_status"    // status, message id
 	indexExpiry      = "expiry"           // end, table, key
+	indexSubject     = "audit_subject"    // subject, audit id
 )
 
 // migrations lead from schema version i to i+1, each in one transaction. What
-// has been released is never edited, only appended to.
+// has been released is never edited, only appended to. A new version is due
+// for new buckets, and also where records have new fields that an older program
+// may not drop: it would when it rewrites a record that it read without them.
 func migrations() []func(*bbolt.Tx) error {
-	return []func(*bbolt.Tx) error{creates(firstBuckets()), creates(tokenBuckets())}
+	return []func(*bbolt.Tx) error{creates(firstBuckets()), creates(tokenBuckets()), listsAuditBySubject}
 }
 
 // buckets are all that the newest schema has.
-func buckets() []string { return append(firstBuckets(), tokenBuckets()...) }
+func buckets() []string { return slices.Concat(firstBuckets(), tokenBuckets(), subjectBuckets()) }
 
 // firstBuckets are those of version 1.
 func firstBuckets() []string {
@@ -62,6 +68,45 @@ func firstBuckets() []string {
 // tokenBuckets came with version 2. A program of version 1 would leave the
 // tokens of a user it deletes, and stumble over what Sweep is to end.
 func tokenBuckets() []string { return []string{bucketTokens, indexTokenID, indexUserToken} }
+
+// subjectBuckets came with version 3, and with it the second factors, recovery
+// codes and freezes of users. A program of version 2 would append audit records
+// that no list of a subject has, and take from every user that it rewrites the
+// second factor, and from a session that came by a recovery code its bounds.
+func subjectBuckets() []string { return []string{indexSubject} }
+
+// listsAuditBySubject is the migration to version 3: it fills the new index.
+// The keys go in sorted, because a bucket that grows in one transaction is a
+// single page in memory, where an entry in the middle moves all behind it.
+func listsAuditBySubject(b *bbolt.Tx) error {
+	if err := creates(subjectBuckets())(b); err != nil {
+		return err
+	}
+	t := &tx{bolt: b}
+	var keys [][]byte
+	err := t.ascend(bucketAudit, nil, func(id, value []byte) (bool, error) {
+		var rec struct {
+			Subject string `json:"subject"`
+		}
+		if err := json.Unmarshal(value, &rec); err != nil {
+			return false, fmt.Errorf("decoding audit record %s: %w (%w)", id, errDamaged, err)
+		}
+		if rec.Subject != "" {
+			keys = append(keys, owned(rec.Subject, id))
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	for _, key := range keys {
+		if err := t.set(indexSubject, key, nil); err != nil {
+			return fmt.Errorf("filling bucket %s: %w", indexSubject, err)
+		}
+	}
+	return nil
+}
 
 // creates is a migration that adds empty buckets.
 func creates(names []string) func(*bbolt.Tx) error {

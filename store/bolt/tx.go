@@ -156,3 +156,17 @@ func (t *tx) listed(index string, owner []byte) ([][]byte, error) {
 	})
 	return keys, err
 }
+
+// newest collects, last first, what follows prefix in up to limit keys that
+// start with it and are < prefix+before; before "" means from the end.
+func (t *tx) newest(bucket string, prefix []byte, before string, limit int) ([][]byte, error) {
+	var ids [][]byte
+	err := t.descend(bucket, prefix, before, func(k, _ []byte) (bool, error) {
+		if len(ids) >= limit {
+			return false, nil
+		}
+		ids = append(ids, bytes.Clone(k[len(prefix):]))
+		return true, nil
+	})
+	return ids, err
+}

@@ -37,6 +37,7 @@ func keyed(tx store.Tx, n int) map[string]error {
 		"token owner":   tx.PutToken(&store.AccessToken{Hash: hash(2), UserID: long}),
 		"message id":    tx.PutMessage(message(long, store.Queued, start())),
 		"audit id":      tx.AppendAudit(auditRecord(long)),
+		"audit subject": tx.AppendAudit(auditAbout(long, "a")),
 		"key id":        tx.PutKey(signingKey(long, start())),
 		"meta name":     tx.SetMeta(long, []byte("x")),
 		"counter name":  counterErr,
@@ -128,6 +129,7 @@ func limitText(t *testing.T, s store.Store) {
 			"message id":    tx.PutMessage(message(broken, store.Queued, start())),
 			"status":        tx.PutMessage(message("m", broken, start())),
 			"audit id":      tx.AppendAudit(auditRecord(broken)),
+			"audit subject": tx.AppendAudit(auditAbout(broken, "a")),
 			"key id":        tx.PutKey(signingKey(broken, start())),
 			"name reserved": tx.ReserveName(broken, "u"),
 		} {

@@ -32,7 +32,7 @@ func metaPromises() []promise {
 		{"SchemaVersionIsSetFromTheStart", func(t *testing.T, s store.Store) {
 			view(t, s, func(tx store.Tx) error {
 				got, err := tx.MetaValue(store.MetaSchema)
-				equal(t, "version", string(got), "2")
+				equal(t, "version", string(got), "3")
 				return err
 			})
 		}},
