@@ -64,33 +64,40 @@ func (s *Service) pageMayUse(clientID, origin string) bool {
 }
 
 // signInAPI makes an API session with its tokens.
-func (s *Service) signInAPI(tx *txn, u *store.User, amr, clientID string, client Client) (*Tokens, error) {
-	if u.VerifiedAt.IsZero() {
-		if err := s.verifyFirst(tx, u, client); err != nil {
-			return nil, err
-		}
+func (s *Service) signInAPI(tx *txn, u *store.User, by proven, clientID string, client Client) (*Tokens, error) {
+	// A client has no cookie: it is known by its name and the program that runs it.
+	device := secret.Token("client/" + clientID + "/" + client.agent())
+	known, err := knownDevice(tx, device, u, s.now())
+	if err != nil {
+		return nil, fmt.Errorf("recognising the client: %w", err)
 	}
-	if u.WrongCodes != 0 {
-		u.WrongCodes = 0
-		if err := tx.PutUser(u); err != nil {
-			return nil, fmt.Errorf("storing the user: %w", err)
-		}
+	first, err := s.welcome(tx, u, client)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.rememberDevice(tx, u, device); err != nil {
+		return nil, err
 	}
 	token, sess, err := s.startSession(tx, newSession{
-		kind: store.APISession, host: s.portal.Host, user: u, clientID: clientID, amr: []string{amr}, client: client,
+		kind: store.APISession, host: s.portal.Host, user: u, clientID: clientID, proven: by, client: client,
 	})
 	if err != nil {
 		return nil, err
 	}
-	first, err := secret.New(s.rt.rand)
+	if !first && !known {
+		if err := s.notify(tx, u, notice{What: NoticeSignIn, SessionID: sess.ID, Since: s.now()}, client); err != nil {
+			return nil, err
+		}
+	}
+	again, err := secret.New(s.rt.rand)
 	if err != nil {
 		return nil, fmt.Errorf("making a refresh token: %w", err)
 	}
 	r := refresh{SessionID: sess.ID, Host: s.portal.Host, EndsAt: s.now().Add(s.cfg.RefreshTTL)}
-	if err := tx.Put(store.KindRefresh, first.Hash(), r, r.EndsAt); err != nil {
+	if err := tx.Put(store.KindRefresh, again.Hash(), r, r.EndsAt); err != nil {
 		return nil, fmt.Errorf("storing a refresh token: %w", err)
 	}
-	return s.tokens(u, sess, token, first)
+	return s.tokens(u, sess, token, again)
 }
 
 func (s *Service) tokens(u *store.User, sess *store.Session, session, refresh Token) (*Tokens, error) {

@@ -156,7 +156,7 @@ func (s *Service) check(ctx context.Context, r *Request, d *Decision, touch bool
 			d.Verdict = Unavailable
 			return
 		case err == nil && entry.User != nil:
-			d.Identity, d.Session, d.proof = entry.User, hash, proofOf{bits: entry.AMR &^ bitTrustedPasskey, at: entry.AuthTime}
+			d.Identity, d.Session, d.proof = entry.User, hash, proofOf{bits: entry.AMR &^ (bitTrustedPasskey | bitTrustedTOTP | bitRecovery), at: entry.AuthTime}
 			if within && !v.public {
 				s.judge(ctx, d, &v, &entry)
 			}
@@ -213,10 +213,11 @@ func (s *Service) checkToken(ctx context.Context, r *Request, d *Decision, v *vi
 // judge decides about who is signed in.
 func (s *Service) judge(ctx context.Context, d *Decision, v *view, e *sessioncache.Entry[Identity]) {
 	d.weigh(v, e.User, e.AMR, s.age(e))
-	if d.Verdict != StepUp || e.AMR&bitPasskey == 0 || e.AMR&bitTrustedPasskey != 0 {
+	waits := e.AMR&bitPasskey != 0 && e.AMR&bitTrustedPasskey == 0 || e.AMR&bitTOTP != 0 && e.AMR&bitTrustedTOTP == 0
+	if d.Verdict != StepUp || !waits {
 		return
 	}
-	// The passkey did not count when the session was cached; it may by now.
+	// The factor did not count when the session was cached; it may by now.
 	again, err := s.fill(ctx, d.Session)
 	switch {
 	case err != nil:
@@ -229,6 +230,10 @@ func (s *Service) judge(ctx context.Context, d *Decision, v *view, e *sessioncac
 // weigh holds a user and their proof against the rules.
 func (d *Decision) weigh(v *view, id *Identity, bits uint8, age time.Duration) {
 	if d.weighUser(v, id); d.Verdict != Allow {
+		return
+	}
+	if limited(bits) { // it may add a passkey, at the portal
+		d.Verdict, d.Why, d.At, d.Need = StepUp, WhyRequire, "", v.need()
 		return
 	}
 	if at, why, ok := v.shows(bits, age); !ok {
@@ -330,7 +335,7 @@ func (s *Service) fill(ctx context.Context, hash store.Hash) (sessioncache.Entry
 		if live, err = s.liveSession(tx, hash); err != nil {
 			return err
 		}
-		bits, err = s.proofBits(tx, live.Proof())
+		bits, err = s.proofBits(tx, live)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -351,10 +356,14 @@ func (s *Service) fill(ctx context.Context, hash store.Hash) (sessioncache.Entry
 }
 
 // proofBits are the methods that a session used, and whether they count where
-// a policy requires them: a passkey that is there and was added by somebody
-// who might (DESIGN §6).
-func (s *Service) proofBits(tx store.Tx, proof *store.Session) (uint8, error) {
+// a policy requires them: a factor that is there and was added by somebody who
+// might (DESIGN §6).
+func (s *Service) proofBits(tx store.Tx, l *Live) (uint8, error) {
+	proof := l.Proof()
 	bits := amrBits(proof.AMR)
+	if t := l.User.TOTP; bits&bitTOTP != 0 && t != nil && !s.now().Before(t.TrustedAt) {
+		bits |= bitTrustedTOTP
+	}
 	if bits&bitPasskey == 0 || len(proof.PasskeyID) == 0 {
 		return bits, nil
 	}
@@ -384,6 +393,8 @@ func amrBits(amr []string) (bits uint8) {
 			bits |= bitHandOut
 		case AMRTOTP:
 			bits |= bitTOTP
+		case AMRRecovery:
+			bits |= bitRecovery
 		}
 	}
 	return bits

@@ -29,8 +29,9 @@ func TestClient_PageOfAnotherIsNobody_CS2(t *testing.T) {
 	code := f.lastMail().code
 	_, err = f.s.VerifyAPICode(f.ctx(), started.Flow, code, spa.Origins[0], Client{})
 	f.refused(err, FlowExpired)
-	tokens, err := f.s.VerifyAPICode(f.ctx(), started.Flow, code, bank.Origins[0], Client{}) // it is still there
+	v, err := f.s.VerifyAPICode(f.ctx(), started.Flow, code, bank.Origins[0], Client{}) // it is still there
 	f.must(err)
+	tokens := v.API
 	if c, err := f.s.verifyAccess(tokens.Access); err != nil || c.Audience != bank.Audience || c.ClientID != "bank" {
 		t.Errorf("claims %+v, %v", c, err)
 	}

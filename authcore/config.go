@@ -24,7 +24,7 @@ func ParseOrigin(s string) (Origin, error) { return redirect.ParseOrigin(s) }
 // Registration says who may create an account by signing in.
 type Registration struct {
 	Mode    string   // "closed", "invite" or "open"
-	Domains []string // open: only addresses of these; empty: any
+	Domains []string // open, invite: only addresses of these; empty: any
 }
 
 // APIClient is a program that may use /api/login (DESIGN §7).
@@ -77,9 +77,13 @@ type Config struct {
 	NoPasskey    bool // methods without passkey
 	NoEmail      bool // methods without email
 	NoMailServer bool // mail cannot leave, so pages ask nobody for an address
-	// EmailAfterPasskey: "allow" (default) or "off": no mail sign-in for
-	// accounts that have a passkey.
+	// EmailAfterPasskey is what a mail may do in an account that has a passkey:
+	// "allow" (default) signs in a session that manages nothing, "second" asks
+	// for TOTP or a recovery code as well, "off" does not sign in.
 	EmailAfterPasskey string
+	// SelfDelete lets people delete their own accounts: "allow", "off", or
+	// empty: where registration is open.
+	SelfDelete string
 
 	SessionIdle     time.Duration // default 24 h
 	SessionAbsolute time.Duration // default 30 d
@@ -113,6 +117,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.RPName, c.Brand)
 	def(&c.Registration.Mode, "closed")
 	def(&c.EmailAfterPasskey, "allow")
+	if c.SelfDelete == "" {
+		c.SelfDelete = map[bool]string{true: "allow", false: "off"}[c.Registration.Mode == "open"]
+	}
 	def(&c.SessionIdle, 24*time.Hour)
 	def(&c.SessionAbsolute, 30*24*time.Hour)
 	def(&c.SessionsPerUser, 20)
@@ -161,8 +168,11 @@ func (c *Config) check() error {
 	if !slices.Contains([]string{"closed", "invite", "open"}, c.Registration.Mode) {
 		return fmt.Errorf("registration %q: write closed, invite or open", c.Registration.Mode)
 	}
-	if !slices.Contains([]string{"allow", "off"}, c.EmailAfterPasskey) {
-		return fmt.Errorf("email_after_passkey %q: write allow or off", c.EmailAfterPasskey)
+	if !slices.Contains([]string{"allow", "second", "off"}, c.EmailAfterPasskey) {
+		return fmt.Errorf("email_after_passkey %q: write allow, second or off", c.EmailAfterPasskey)
+	}
+	if !slices.Contains([]string{"allow", "off"}, c.SelfDelete) {
+		return fmt.Errorf("self_delete %q: write allow or off", c.SelfDelete)
 	}
 	for _, d := range c.Registration.Domains {
 		if a, err := email.Parse("x@" + d); err != nil || a.Domain() != d {

@@ -101,7 +101,7 @@ const overBudget = "too many mails to this address, from this network or in all"
 
 // startEmail stores the flow. Where it is a decoy, unsent says why.
 func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Hash) (unsent string, err error) {
-	if err := dropFlow(tx, key); err != nil {
+	if err := errors.Join(dropFlow(tx, key), dropSecond(tx, key)); err != nil {
 		return "", err
 	}
 	u, err := tx.UserByEmail(addr)
@@ -132,11 +132,13 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	case u != nil && u.Disabled:
 		unsent = "the user is disabled"
 	case u != nil && !eligible:
-		unsent = "the user has a passkey, and e-mail does not do beside it"
+		unsent = "the user has a passkey or an authenticator app, and e-mail alone does not do beside it"
 	case u != nil:
 		f.UserID, f.Epoch, f.NoCode = u.ID, u.Epoch, u.WrongCodes >= maxWrongCodes
 	case s.mayRegister(addr):
 		f.Register = true
+	case s.mayAsk(addr):
+		f.Ask = true
 	default:
 		unsent = "nobody has this address, and registration is not open to it"
 	}
@@ -172,7 +174,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unse
 	if err := tx.Put(store.KindLink, f.Link, link{Flow: key}, ends); err != nil {
 		return fmt.Errorf("storing a link: %w", err)
 	}
-	mail := signInMail{to: f.Email, userID: f.UserID, agent: f.Agent, ends: ends, unsent: unsent}
+	mail := signInMail{to: f.Email, userID: f.UserID, lang: in.Browser.Lang, agent: f.Agent, ends: ends, unsent: unsent}
 	if !f.NoCode {
 		mail.code = digits
 	}
@@ -203,10 +205,15 @@ func (s *Service) mayUseEmail(tx *txn, u *store.User, stepUp bool) (bool, error)
 		return true, nil
 	}
 	keys, err := s.usablePasskeys(tx, u.ID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
+	case stepUp:
+		return len(keys) == 0 && u.TOTP == nil, nil // SE-8: e-mail confirms nothing where there is more
+	case s.cfg.EmailAfterPasskey == "second":
+		return len(keys) == 0 || u.TOTP != nil || Recovery(u).Left > 0, nil
 	}
-	return len(keys) == 0, nil // SE-8: e-mail confirms nothing where a passkey exists
+	return len(keys) == 0, nil
 }
 
 func (s *Service) mayRegister(addr string) bool {
@@ -219,7 +226,17 @@ type Verified struct {
 	*SignedIn         // browser sign-in
 	API       *Tokens // API sign-in
 	StepUp    Token   // renewed session token
+	Second    Token   // a second step is owed, under this flow secret; a browser holds it already
 	To        string
+	Same      bool // the browser that asked is the one that finished
+}
+
+// session is the session that a sign-in made.
+func (v *Verified) session() *store.Session {
+	if v.API != nil {
+		return v.API.Session
+	}
+	return v.Session
 }
 
 // VerifyCode checks what the flow's holder typed.
@@ -264,13 +281,9 @@ func (s *Service) verify(ctx context.Context, typed string, b Browser, mine func
 
 // VerifyAPICode is VerifyCode for a client of the JSON API, whose flow secret
 // is in the body; origin is the web origin that asks, if any.
-func (s *Service) VerifyAPICode(ctx context.Context, secret Token, typed, origin string, client Client) (*Tokens, error) {
+func (s *Service) VerifyAPICode(ctx context.Context, secret Token, typed, origin string, client Client) (*Verified, error) {
 	mine := func(f *flow) bool { return s.pageMayUse(f.ClientID, origin) }
-	v, err := s.verify(ctx, typed, Browser{Client: client, Flow: secret}, mine)
-	if err != nil {
-		return nil, err
-	}
-	return v.API, nil
+	return s.verify(ctx, typed, Browser{Client: client, Flow: secret}, mine)
 }
 
 // codesOpen reports whether the account still takes codes. Flows that were
@@ -328,6 +341,10 @@ func (s *Service) finishEmail(tx *txn, key store.Hash, b Browser) (*Verified, *R
 	if err := tx.Take(store.KindLink, f.Link, &l); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, nil, fmt.Errorf("taking the link: %w", err)
 	}
+	if f.Ask && !s.over(&f) {
+		refusal, err := s.ask(tx, &f, b.Client)
+		return nil, refusal, err
+	}
 	u, err := s.flowUser(tx, &f, b.Client)
 	if err != nil {
 		return nil, nil, err
@@ -342,17 +359,20 @@ func (s *Service) finishEmail(tx *txn, key store.Hash, b Browser) (*Verified, *R
 	if err := tx.audit(event{typ: evLinkVerified, ok: true, client: b.Client, subject: u.ID}); err != nil {
 		return nil, nil, err
 	}
-	out := &Verified{To: f.To}
-	switch {
-	case f.ClientID != "":
-		out.API, err = s.signInAPI(tx, u, AMREmail, f.ClientID, b.Client)
-	case f.StepUp != "":
+	out := &Verified{To: f.To, Same: b.Flow != "" && b.Flow.Hash() == key}
+	if f.StepUp != "" {
 		out.StepUp, err = s.stepUp(tx, live.Session, AMREmail, nil)
+		return out, nil, err
+	}
+	more, err := s.needsSecond(tx, u)
+	switch {
+	case err != nil:
+	case more:
+		out, err = s.beginSecond(tx, u, &f, b, out.Same)
+	case f.ClientID != "":
+		out.API, err = s.signInAPI(tx, u, proven{amr: []string{AMREmail}}, f.ClientID, b.Client)
 	default:
-		out.SignedIn, err = s.signIn(tx, u, AMREmail, nil, b)
-		if out.SignedIn != nil {
-			out.SignedIn.To, out.Same = f.To, b.Flow != "" && b.Flow.Hash() == key
-		}
+		out.SignedIn, err = s.signIn(tx, u, proven{amr: []string{AMREmail}}, b)
 	}
 	return out, nil, err
 }

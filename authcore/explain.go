@@ -59,6 +59,9 @@ func (s *Service) Explain(ctx context.Context, q Question) (*Explanation, error)
 		if bits&bitPasskey != 0 {
 			bits |= bitTrustedPasskey
 		}
+		if bits&bitTOTP != 0 {
+			bits |= bitTrustedTOTP
+		}
 		e.weigh(&v, e.Identity, bits, q.Age)
 	}
 	return e, nil

@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/passwordless-auth/passwordless-auth/store"
@@ -39,8 +40,19 @@ type mail struct {
 	link string // the token behind the "#"
 }
 
-// mails lists all queued messages, newest first.
+// mails lists the queued messages that are no notices, newest first.
 func (f *fixture) mails() []mail {
+	return slices.DeleteFunc(f.queued(), isNotice)
+}
+
+// notices lists those that are.
+func (f *fixture) notices() []mail {
+	return slices.DeleteFunc(f.queued(), func(m mail) bool { return !isNotice(m) })
+}
+
+func isNotice(m mail) bool { return slices.Contains(NoticeKinds(), NoticeKind(m.Template)) }
+
+func (f *fixture) queued() []mail {
 	f.t.Helper()
 	var out []mail
 	f.must(f.store.View(f.ctx(), func(tx store.Tx) error {
@@ -61,7 +73,7 @@ func (f *fixture) mails() []mail {
 	return out
 }
 
-// lastMail takes the newest message out of the queue.
+// lastMail takes the newest message that is no notice out of the queue.
 func (f *fixture) lastMail() mail {
 	f.t.Helper()
 	all := f.mails()
@@ -152,8 +164,9 @@ func (f *fixture) apiSignIn(addr, client string) *Tokens {
 	f.t.Helper()
 	got, err := f.s.StartEmail(f.ctx(), StartEmail{Address: addr, Client: f.s.Client(client)})
 	f.must(err)
-	tokens, err := f.s.VerifyAPICode(f.ctx(), got.Flow, f.lastMail().code, "", Client{})
+	v, err := f.s.VerifyAPICode(f.ctx(), got.Flow, f.lastMail().code, "", Client{})
 	f.must(err)
+	tokens := v.API
 	return tokens
 }
 

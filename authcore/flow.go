@@ -21,6 +21,7 @@ type flow struct {
 	UserID   string     `json:"user_id,omitempty"` // empty: a decoy, or an account yet to be made
 	Epoch    uint64     `json:"epoch,omitempty"`
 	Register bool       `json:"register,omitempty"` // success makes the account
+	Ask      bool       `json:"ask,omitempty"`      // success asks an admin for an account
 	Email    string     `json:"email"`
 	Code     [32]byte   `json:"code"` // MAC over the code, bound to this flow
 	Link     store.Hash `json:"link"`
@@ -45,9 +46,7 @@ type SignedIn struct {
 	Device  Token // device cookie
 	Session *store.Session
 	User    *store.User
-	To      string // sealed return state of the flow, or ""
-	Same    bool   // the browser that asked is the one that finished
-	Offer   bool   // offer a passkey now
+	Offer   bool // offer a passkey now
 }
 
 // Browser is what a browser at the portal sent along.
@@ -134,18 +133,15 @@ func (s *Service) flowUser(tx *txn, f *flow, client Client) (*store.User, error)
 
 // signIn ends a flow at the portal: the browser gets a new root session in
 // place of the one it had (SE-2).
-func (s *Service) signIn(tx *txn, u *store.User, amr string, passkeyID []byte, b Browser) (*SignedIn, error) {
+func (s *Service) signIn(tx *txn, u *store.User, by proven, b Browser) (*SignedIn, error) {
 	now := s.now()
-	if u.VerifiedAt.IsZero() {
-		if err := s.verifyFirst(tx, u, b.Client); err != nil {
-			return nil, err
-		}
+	known, err := knownDevice(tx, b.Device, u, now)
+	if err != nil {
+		return nil, fmt.Errorf("recognising the device: %w", err)
 	}
-	if u.WrongCodes != 0 {
-		u.WrongCodes = 0
-		if err := tx.PutUser(u); err != nil {
-			return nil, fmt.Errorf("storing the user: %w", err)
-		}
+	first, err := s.welcome(tx, u, b.Client)
+	if err != nil {
+		return nil, err
 	}
 	if b.Session != nil {
 		if err := s.endSession(tx, b.Session.Session, b.Client, b.Session.User.ID, "signed in anew"); err != nil {
@@ -157,10 +153,15 @@ func (s *Service) signIn(tx *txn, u *store.User, amr string, passkeyID []byte, b
 		return nil, err
 	}
 	token, sess, err := s.startSession(tx, newSession{
-		kind: store.RootSession, host: s.portal.Host, user: u, amr: []string{amr}, client: b.Client, passkeyID: passkeyID,
+		kind: store.RootSession, host: s.portal.Host, user: u, proven: by, client: b.Client,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !first && !known {
+		if err := s.notify(tx, u, notice{What: NoticeSignIn, SessionID: sess.ID, Since: now}, b.Client); err != nil {
+			return nil, err
+		}
 	}
 	keys, err := s.usablePasskeys(tx, u.ID)
 	if err != nil {
@@ -168,6 +169,28 @@ func (s *Service) signIn(tx *txn, u *store.User, amr string, passkeyID []byte, b
 	}
 	offer := !s.cfg.NoPasskey && len(keys) == 0 && now.After(u.NotNowUntil)
 	return &SignedIn{Token: token, Device: device, Session: sess, User: u, Offer: offer}, nil
+}
+
+// welcome notes on the user that a whole sign-in succeeded (RL-6), and reports
+// whether it was the first proof of the address.
+func (s *Service) welcome(tx *txn, u *store.User, client Client) (first bool, err error) {
+	first = u.VerifiedAt.IsZero()
+	if first {
+		if err := s.verifyFirst(tx, u, client); err != nil {
+			return first, err
+		}
+	}
+	if u.WrongCodes == 0 && (client.Lang == "" || u.Lang == client.Lang) {
+		return first, nil
+	}
+	u.WrongCodes = 0
+	if client.Lang != "" {
+		u.Lang = client.Lang
+	}
+	if err := tx.PutUser(u); err != nil {
+		return first, fmt.Errorf("storing the user: %w", err)
+	}
+	return first, nil
 }
 
 // verifyFirst marks the first proof of the address. Whatever was hung on the
@@ -182,6 +205,7 @@ func (s *Service) verifyFirst(tx *txn, u *store.User, client Client) error {
 			return fmt.Errorf("purging a passkey: %w", err)
 		}
 	}
+	u.TOTP, u.Recovery = nil, nil
 	u.VerifiedAt = s.now()
 	return s.endAll(tx, u, nil, client, u.ID, "address verified for the first time")
 }

@@ -292,10 +292,13 @@ func (s *Service) Admits(app *App, u *store.User) (at string, ok bool) {
 // sign-in leads (SE-8).
 func (s *Service) unmet(tx store.Tx, l *Live, r *Return, app *App) (*Refusal, error) {
 	need := app.Policy.NeedAt(r.Path).with(r.Need)
+	if l.Limited() {
+		return &Refusal{Reason: StepUpRequired, Methods: []string{AMRPasskey, AMRTOTP}}, nil
+	}
 	if need.IsZero() {
 		return nil, nil
 	}
-	bits, err := s.proofBits(tx, l.Proof())
+	bits, err := s.proofBits(tx, l)
 	if err != nil || need.meets(bits, s.now().Sub(l.Proof().AuthTime)) {
 		return nil, err
 	}

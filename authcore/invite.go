@@ -42,7 +42,25 @@ type invite struct {
 // takes the only configured admin; where admins are configured others are
 // refused.
 func (s *Service) Invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
-	link, err := s.invite(ctx, actor, n, admin)
+	link, err := s.invite(ctx, actor, n, admin, false)
+	return link, s.audited(ctx, event{typ: evUserInvited, actor: actor}, err)
+}
+
+// MailInvite is Invite that mails the link to the invited address as well.
+func (s *Service) MailInvite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
+	var link string
+	var err error
+	switch {
+	case s.cfg.NoMailServer:
+		err = &Refusal{Reason: Conflict, Detail: "No mail server is configured, so nothing can be mailed; invite without mail, and hand over the link."}
+	case admin: // BT-1: a mailbox alone never gives the role
+		err = &Refusal{Reason: Forbidden, Detail: "An admin's invitation is not mailed, since whoever reads the mailbox would be admin; hand over the link yourself."}
+	default:
+		link, err = s.invite(ctx, actor, n, admin, true)
+	}
+	if err == nil && s.cfg.Mailed != nil {
+		s.cfg.Mailed()
+	}
 	return link, s.audited(ctx, event{typ: evUserInvited, actor: actor}, err)
 }
 
@@ -69,12 +87,15 @@ func (s *Service) HandOut(ctx context.Context, actor, who string) (string, error
 		if err := tx.Put(store.KindInvite, token.Hash(), inv, now.Add(inviteTTL)); err != nil {
 			return fmt.Errorf("storing the hand-out link: %w", err)
 		}
+		if err := s.notify(tx, u, notice{What: NoticeHandOut, Since: now}, Client{}); err != nil {
+			return err
+		}
 		return tx.audit(done.of(u.ID))
 	})
 	return s.URL("/invite#" + token.Reveal()), s.audited(ctx, done, err)
 }
 
-func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin bool) (string, error) {
+func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin, mailed bool) (string, error) {
 	if admin && n.Email == "" && len(s.cfg.Admins) == 1 {
 		n.Email = s.cfg.Admins[0]
 	}
@@ -101,9 +122,22 @@ func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin boo
 		if err := tx.Put(store.KindInvite, token.Hash(), inv, now.Add(inviteTTL)); err != nil {
 			return fmt.Errorf("storing the invitation: %w", err)
 		}
+		if mailed {
+			if err := s.queueInvite(tx, n.Email, token); err != nil {
+				return err
+			}
+		}
 		return tx.audit(event{typ: evUserInvited, ok: true, actor: actor, details: map[string]string{"email": addr.Mask(), "admin": fmt.Sprint(admin)}})
 	})
 	return s.URL("/invite#" + token.Reveal()), err
+}
+
+func (s *Service) queueInvite(tx *txn, to string, token Token) error {
+	_, err := s.queue(tx, outgoing{
+		to: to, template: TemplateInvite, notAfter: s.now().Add(inviteTTL),
+		secrets: map[string]string{SecretLink: s.URL("/invite#" + token.Reveal())},
+	})
+	return err
 }
 
 // mayBeAdmin reports whether the configuration lets an address hold the role.
@@ -173,14 +207,24 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 			}
 		}
 		if own {
-			out = &SignedIn{Session: b.Session.Session, User: u}
-			return nil
+			// The invitation is a proof of its own, of which an admin's role
+			// takes note (BT-1).
+			live, err := s.liveSession(tx, b.Session.Session.Hash)
+			if err != nil {
+				return fmt.Errorf("reading the session: %w", err)
+			}
+			out = &SignedIn{Session: live.Session, User: u}
+			out.Token, err = s.stepUp(tx, live.Session, AMRInvite, nil)
+			return err
 		}
 		amr := AMRInvite
 		if inv.Lost {
 			amr = AMRHandOut
 		}
-		out, err = s.signIn(tx, u, amr, nil, b)
+		if inv.Lost {
+			u.Freeze = nil // DESIGN §6: an admin confirms
+		}
+		out, err = s.signIn(tx, u, proven{amr: []string{amr}}, b)
 		return err
 	})
 	return out, orRefusal(err, refusal)
@@ -216,6 +260,7 @@ func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, ow
 	if err != nil {
 		return nil, false, nil, err
 	}
+	methods := s.strong(u, keys)
 	var live *Live
 	if b.Session != nil && b.Session.User.ID == u.ID {
 		live, err = s.liveSession(tx, b.Session.Session.Hash)
@@ -225,8 +270,8 @@ func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, ow
 	}
 	own = live != nil
 	switch {
-	case len(keys) > 0 && (!own || !live.Has(AMRPasskey)):
-		return nil, false, &Refusal{Reason: StepUpRequired, Methods: []string{AMRPasskey}}, nil
+	case len(methods) > 0 && (!own || !slices.ContainsFunc(methods, live.Has)):
+		return nil, false, &Refusal{Reason: StepUpRequired, Methods: methods}, nil
 	case !own && u.Epoch != inv.Epoch:
 		return nil, false, &Refusal{Reason: StepUpRequired, Methods: []string{AMREmail}}, nil
 	}

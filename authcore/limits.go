@@ -49,6 +49,24 @@ const (
 	inviteTTL = 24 * time.Hour
 	// notNow: how long the offer of a passkey rests after "not now".
 	notNow = 30 * 24 * time.Hour
+	// noticeTTL is how long "that was not me" works (DESIGN §6).
+	noticeTTL = 7 * 24 * time.Hour
+	// requestTTL is how long an admin has to answer somebody who asks for an
+	// account; maxRequests bounds those who wait, over all sources (DS-1).
+	requestTTL  = 30 * 24 * time.Hour
+	maxRequests = 1000
+	// exportHistory bounds the history in a person's copy of their data, which is
+	// made in one transaction.
+	exportHistory = 5000
+	// maxSecondGuesses wrong second steps in any guessWindow are an account's,
+	// over all flows (TO-3). With three valid steps at a time that is a chance of
+	// 9e-5 a day, for somebody who has the first factor already.
+	maxSecondGuesses = 30
+	guessWindow      = 24 * time.Hour
+	// recoveryCodes are made at a time; lowRecoveryCodes or fewer are worth a
+	// warning (TO-4).
+	recoveryCodes    = 10
+	lowRecoveryCodes = 3
 	// refreshGrace: a client that lost the answer may repeat its refresh and
 	// gets the same successor (RT-2).
 	refreshGrace = 10 * time.Second

@@ -80,7 +80,7 @@ func (s *Service) RedeemLink(ctx context.Context, raw string, b Browser) (*Verif
 			return fmt.Errorf("reading the link: %w", err)
 		}
 		out, refusal, err = s.finishEmail(tx, l.Flow, b)
-		if refusal != nil {
+		if refusal != nil && refusal.Reason == FlowExpired {
 			refusal = refuse(LinkInvalid)
 		}
 		return err

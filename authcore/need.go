@@ -83,6 +83,8 @@ const (
 	bitHandOut
 	bitTOTP
 	bitTrustedPasskey
+	bitTrustedTOTP
+	bitRecovery
 )
 
 // Methods names each method that a need speaks of, once.
@@ -105,4 +107,21 @@ func (n Need) meets(bits uint8, age time.Duration) bool {
 		}
 	}
 	return n.MaxAge == 0 || age <= n.MaxAge
+}
+
+// helps reports whether a method that the session has not used would bring it
+// nearer: it is asked for, or only the age is wrong.
+func (n Need) helps(bits, method uint8) bool {
+	missing := false
+	for _, words := range n.Require {
+		need := bitsOf(words)
+		if need&bits != 0 {
+			continue
+		}
+		if need&method != 0 {
+			return true
+		}
+		missing = true
+	}
+	return !missing
 }

@@ -173,7 +173,7 @@ func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b B
 	}
 	var out *SignedIn
 	err = s.commitProof(ctx, proof, b.Client, func(tx *txn, u *store.User) (_ *Refusal, err error) {
-		out, err = s.signIn(tx, u, AMRPasskey, proof.credential.ID, b)
+		out, err = s.signIn(tx, u, proven{[]string{AMRPasskey}, proof.credential.ID}, b)
 		return nil, err
 	})
 	if err != nil {
@@ -336,6 +336,9 @@ func (s *Service) commitProof(ctx context.Context, p *proof, client Client, then
 		key.LastUsed, key.Synced = s.now(), p.credential.Flags.BackupState
 		if err := tx.PutPasskey(key); err != nil {
 			return fmt.Errorf("storing the passkey: %w", err)
+		}
+		if err := s.thawBy(tx, u, key, client); err != nil {
+			return err
 		}
 		if refusal, err = then(tx, u); err != nil {
 			return err

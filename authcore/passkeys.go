@@ -50,38 +50,6 @@ func (s *Service) usablePasskeys(tx store.Tx, userID string) ([]*store.Passkey, 
 	return s.Usable(keys), nil
 }
 
-// MayManage says whether the session may change factors now; if not, the
-// refusal names the methods of a step-up that would do.
-func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
-	method := AMREmail
-	switch {
-	case len(s.Usable(keys)) > 0:
-		method = AMRPasskey
-	case len(keys) > 0 && l.User.Admin:
-		// BT-1: the mailbox alone restores no admin whose passkeys were made for
-		// another rp_id.
-		method = AMRHandOut
-	}
-	if l.SteppedUp(s.now()) && (method == AMREmail || l.Has(method) || l.Has(AMRHandOut)) {
-		return nil
-	}
-	return &Refusal{Reason: StepUpRequired, Methods: []string{method}}
-}
-
-// manage runs fn in a transaction after checking session and step-up inside it.
-func (s *Service) manage(ctx context.Context, l *Live, fn func(*txn, *Live, []*store.Passkey) (*Refusal, error)) error {
-	return s.updateLive(ctx, l, func(tx *txn, live *Live) (*Refusal, error) {
-		keys, err := tx.PasskeysOf(live.User.ID)
-		if err != nil {
-			return nil, fmt.Errorf("listing passkeys: %w", err)
-		}
-		if refusal := s.MayManage(live, keys); refusal != nil {
-			return refusal, nil
-		}
-		return fn(tx, live, keys)
-	})
-}
-
 // BeginAddPasskey starts the registration of a passkey.
 func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, error) {
 	if err := b.signedIn(); err != nil {
@@ -91,7 +59,7 @@ func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, er
 		return nil, refuse(MethodOff)
 	}
 	var w *waUser
-	err := s.manage(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (r *Refusal, err error) {
+	err := s.enrol(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (r *Refusal, err error) {
 		if len(keys) >= maxPasskeys {
 			return refuse(TooMany), nil
 		}
@@ -115,8 +83,16 @@ func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, er
 	return s.putCeremony(ctx, c, options.Response, b, b.Session.User.ID)
 }
 
+// Added is a passkey that was added.
+type Added struct {
+	Passkey *store.Passkey
+	// Token is the session's new token where the passkey ended what a recovery
+	// code had left it with; otherwise empty.
+	Token Token
+}
+
 // FinishAddPasskey stores the new passkey under a name its owner may change.
-func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, name string, b Browser) (*store.Passkey, error) {
+func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, name string, b Browser) (*Added, error) {
 	if err := b.signedIn(); err != nil {
 		return nil, err
 	}
@@ -134,8 +110,9 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 	if err != nil {
 		return nil, s.failedRegistration(ctx, err, b)
 	}
-	var key *store.Passkey
-	err = s.manage(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
+	var added Added
+	err = s.enrol(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
+		added = Added{}
 		if len(keys) >= maxPasskeys {
 			return refuse(TooMany), nil
 		}
@@ -148,8 +125,7 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 		if err != nil {
 			return nil, err
 		}
-		key, err = s.storePasskey(tx, l.User, cred, name, trusted)
-		if err != nil {
+		if added.Passkey, err = s.storePasskey(tx, l, cred, name, trusted); err != nil {
 			return nil, err
 		}
 		// SE-5: links, codes and tickets that were issued before are dead.
@@ -157,40 +133,58 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 		if err := s.renewEpoch(tx, l.User); err != nil {
 			return nil, err
 		}
+		if added.Token, err = s.unlimit(tx, l, cred.ID); err != nil {
+			return nil, err
+		}
+		n := noticeOf(l, NoticePasskeyAdded)
+		n.Name = added.Passkey.Name
+		if err := s.notify(tx, l.User, n, b.Client); err != nil {
+			return nil, err
+		}
 		return nil, tx.audit(event{typ: evRegisterCompleted, ok: true, client: b.Client, subject: l.User.ID})
 	})
 	if err != nil {
 		return nil, s.failedRegistration(ctx, err, b)
 	}
-	return key, nil
+	return &added, nil
 }
 
-// trustedFrom is when a passkey that the session adds begins to count where a
+// unlimit ends what a recovery code left a session with, once it has made a
+// passkey: making one verifies the person as using one does.
+func (s *Service) unlimit(tx *txn, l *Live, credentialID []byte) (Token, error) {
+	if !l.Limited() {
+		return "", nil
+	}
+	l.Session.Epoch = l.User.Epoch
+	return s.stepUp(tx, l.Session, AMRPasskey, credentialID)
+}
+
+// trustedFrom is when a factor that the session adds begins to count where a
 // policy requires one (DESIGN §6): at once if the session could have met that
 // itself, or has just begun by an invitation, a hand-out or the first proof of
 // the address; otherwise the mailbox alone is behind it, and its owner gets time
 // to notice.
 func (s *Service) trustedFrom(tx store.Tx, l *Live) (time.Time, error) {
-	bits, err := s.proofBits(tx, l.Proof())
+	bits, err := s.proofBits(tx, l)
 	if err != nil {
 		return time.Time{}, err
 	}
 	now, began := s.now(), l.Proof().CreatedAt
 	first := began.Sub(l.User.VerifiedAt)
 	entered := bits&(bitInvite|bitHandOut) != 0 || first >= 0 && first < registrationSpan
-	if bits&(bitTrustedPasskey|bitTOTP) != 0 || entered && now.Sub(began) <= registrationAge {
+	if bits&(bitTrustedPasskey|bitTrustedTOTP) != 0 || entered && now.Sub(began) <= registrationAge {
 		return now, nil
 	}
 	return now.Add(factorWait), nil
 }
 
-func (s *Service) storePasskey(tx *txn, u *store.User, cred *webauthn.Credential, name string, trusted time.Time) (*store.Passkey, error) {
+func (s *Service) storePasskey(tx *txn, l *Live, cred *webauthn.Credential, name string, trusted time.Time) (*store.Passkey, error) {
 	encoded, err := json.Marshal(cred)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the passkey: %w", err)
 	}
 	key := &store.Passkey{
-		ID: cred.ID, UserID: u.ID, Name: cleanName(name, "Passkey"), Credential: encoded, AAGUID: cred.Authenticator.AAGUID,
+		ID: cred.ID, UserID: l.User.ID, AddedBy: l.Session.ID, Name: cleanName(name, "Passkey"), Credential: encoded, AAGUID: cred.Authenticator.AAGUID,
 		CreatedAt: s.now(), Synced: cred.Flags.BackupState, RPID: s.cfg.RPID, TrustedAt: trusted,
 	}
 	if err := tx.PutPasskey(key); err != nil {
@@ -292,34 +286,56 @@ func (s *Service) RenamePasskey(ctx context.Context, l *Live, id []byte, name st
 // SE-7). The last way in cannot be removed.
 func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client Client) error {
 	return s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
-		if findPasskey(keys, id) == nil {
+		key := findPasskey(keys, id)
+		if key == nil {
 			return refuse(NotFound), nil
 		}
-		if s.Usable(keys) == nil && !l.Has(AMRHandOut) {
-			// SE-8: they may come back with the old rp_id, and the mailbox alone
-			// must not take them away.
-			return &Refusal{Reason: Conflict, Detail: "Add a passkey that works here first."}, nil
-		}
-		if usable := s.Usable(keys); len(usable) == 1 && findPasskey(usable, id) != nil && !s.cfg.MailWorks() {
-			return &Refusal{Reason: Conflict, Detail: "This is your only way in. Add another passkey first."}, nil
+		left := slices.DeleteFunc(slices.Clone(keys), func(k *store.Passkey) bool { return k == key })
+		if refusal := s.mayRemove(l, keys, left); refusal != nil {
+			return refusal, nil
 		}
 		if _, err := tx.TakePasskey(id); err != nil {
 			return nil, fmt.Errorf("removing the passkey: %w", err)
 		}
-		if bytes.Equal(l.Session.PasskeyID, id) {
-			// The proof rested on what is gone.
-			l.Session.PasskeyID = nil
-			l.Session.AMR = slices.DeleteFunc(slices.Clone(l.Session.AMR), func(m string) bool { return m == AMRPasskey })
-			if err := tx.PutSession(l.Session); err != nil {
-				return nil, fmt.Errorf("downgrading the session: %w", err)
+		if bytes.Equal(l.Session.PasskeyID, id) { // the proof rested on what is gone
+			if err := s.downgrade(tx, l.Session, AMRPasskey); err != nil {
+				return nil, err
 			}
-			tx.dead = append(tx.dead, l.Session.Hash)
+		}
+		if len(s.strong(l.User, left)) == 0 {
+			l.User.Recovery = nil // there is nothing left to recover
 		}
 		if err := s.endAll(tx, l.User, l.Session, client, l.User.ID, "a passkey was removed"); err != nil {
 			return nil, err
 		}
+		n := noticeOf(l, NoticePasskeyRemoved)
+		n.Name = key.Name
+		if err := s.notify(tx, l.User, n, client); err != nil {
+			return nil, err
+		}
 		return nil, tx.audit(event{typ: evPasskeyRemoved, ok: true, client: client, subject: l.User.ID})
 	})
+}
+
+// mayRemove refuses to remove a passkey of keys, which leaves the others, where
+// its owner would not come back in.
+func (s *Service) mayRemove(l *Live, keys, left []*store.Passkey) *Refusal {
+	usable := len(s.Usable(keys))
+	if len(s.Usable(left)) == usable { // it is one that does not work here
+		if usable == 0 && !l.Has(AMRHandOut) {
+			// SE-8: they may come back with the old rp_id, and the mailbox alone
+			// must not take them away.
+			return &Refusal{Reason: Conflict, Detail: "Add a passkey that works here first."}
+		}
+		return nil
+	}
+	if s.OnlyWayIn(left) {
+		return &Refusal{Reason: Conflict, Detail: "This is your only way in. Add another passkey first."}
+	}
+	if l.User.Admin && len(s.strong(l.User, left)) == 0 {
+		return refuseLastAdminFactor()
+	}
+	return nil
 }
 
 func findPasskey(keys []*store.Passkey, id []byte) *store.Passkey {

@@ -222,7 +222,7 @@ func compileRequire(lines []Line) ([]requirement, error) {
 			case AMRPasskey:
 				req.bits |= bitTrustedPasskey
 			case AMRTOTP:
-				req.bits |= bitTOTP
+				req.bits |= bitTrustedTOTP
 			default:
 				return nil, fmt.Errorf("require %q: write passkey, totp or both", w)
 			}

@@ -33,8 +33,13 @@ const (
 	OriginForbidden   Reason = "ORIGIN_FORBIDDEN" // a page of another origin than the client's
 	TokenInvalid      Reason = "TOKEN_INVALID"
 	TokenReused       Reason = "TOKEN_REUSED"
-	HandoverFailed    Reason = "HANDOVER_FAILED" // the ticket, its nonce or its session is gone
-	HandoverLoop      Reason = "HANDOVER_LOOP"   // the app's cookie does not come back
+	TOTPInvalid       Reason = "TOTP_INVALID"     // not a code of the authenticator app, or used already
+	RecoveryInvalid   Reason = "RECOVERY_INVALID" // not a recovery code, or used already
+	GuessesSpent      Reason = "GUESSES_SPENT"    // too many wrong second steps in a day
+	Frozen            Reason = "FROZEN"           // its owner said "not me"; nothing is added until confirmed
+	ApprovalPending   Reason = "APPROVAL_PENDING" // asked for an account; an admin decides
+	HandoverFailed    Reason = "HANDOVER_FAILED"  // the ticket, its nonce or its session is gone
+	HandoverLoop      Reason = "HANDOVER_LOOP"    // the app's cookie does not come back
 )
 
 // Reasons lists every reason, for tables that must be complete.
@@ -43,7 +48,7 @@ func Reasons() []Reason {
 		EmailInvalid, CodeInvalid, CodeExhausted, FlowExpired, LinkInvalid, InviteInvalid, MethodOff,
 		PasskeyRefused, CredentialUnknown, CredentialTaken, TooMany, Unauthenticated, StepUpRequired,
 		Forbidden, NotFound, NameInvalid, Conflict, RateLimited, ClientUnknown, OriginForbidden, TokenInvalid,
-		TokenReused, HandoverFailed, HandoverLoop,
+		TokenReused, TOTPInvalid, RecoveryInvalid, GuessesSpent, Frozen, ApprovalPending, HandoverFailed, HandoverLoop,
 	}
 }
 
@@ -55,7 +60,8 @@ type Refusal struct {
 	Methods    []string      // StepUpRequired: what would satisfy it
 	Detail     string        // NameInvalid, Conflict …: a fixed sentence; never input
 
-	about string // the user concerned, for the audit log
+	about   string // the user concerned, for the audit log
+	counted bool   // a wrong code that costs a try
 }
 
 // Error is the machine code.

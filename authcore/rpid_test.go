@@ -71,8 +71,8 @@ func TestPasskey_OfAnotherRPIDIsNotTheMailboxesToReplace(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
 	f.addUser(bob)
-	f.makeAdmin(alice)
 	f.givePasskey(alice)
+	f.makeAdmin(alice)
 	bobs := f.givePasskey(bob)
 	f.reload(portalConfig(t, func(c *Config) { c.RPID = "example.test" }))
 

@@ -184,7 +184,7 @@ func TestPolicy_ProofsAddUp_SE8(t *testing.T) {
 			{Path: "/any/*", Rules: PolicySpec{Require: []Line{{[]string{"passkey", "totp"}, "either"}}, Reauth: 24 * time.Hour, ReauthAt: "loose"}},
 		},
 	})
-	const email, passkey, totp = bitEmail, bitEmail | bitPasskey | bitTrustedPasskey, bitEmail | bitTOTP
+	const email, passkey, totp = bitEmail, bitEmail | bitPasskey | bitTrustedPasskey, bitEmail | bitTOTP | bitTrustedTOTP
 	for _, c := range []struct {
 		path string
 		bits uint8
@@ -200,6 +200,7 @@ func TestPolicy_ProofsAddUp_SE8(t *testing.T) {
 		{"/admin/", passkey, 61 * time.Minute, "hourly"},
 		{"/any/", email, 0, "either"},
 		{"/any/", totp, 0, ""},
+		{"/any/", email | bitTOTP, 0, "either"},     // one that does not count yet
 		{"/any/", passkey, 13 * time.Hour, "daily"}, // the stricter of both
 		{"/any/", passkey, -time.Second, ""},
 	} {

@@ -158,6 +158,7 @@ type Client struct {
 	IP        netip.Addr // invalid: unknown (FA-1)
 	Peer      netip.Addr // who connected to us
 	UserAgent string
+	Lang      string // BCP 47 tag of the page's language; empty: unknown
 }
 
 // source is whom the throttles count: the client or, where it is unknown, the

@@ -23,12 +23,13 @@ func ParseToken(s string) (Token, bool) { return secret.Parse(s) }
 
 // Methods of authentication, as sessions and tokens carry them (SE-7).
 const (
-	AMRPasskey = "passkey" // with user verification: two factors
-	AMRTOTP    = "totp"    // a second step
-	AMREmail   = "email"   // control of the mailbox; never a second factor
-	AMRInvite  = "invite"  // an invitation made on the host or by an admin
-	AMRHandOut = "handout" // a link made on the host for somebody who has lost every passkey
-	AMRProbe   = "probe"   // nobody signed in: doctor asks what the user would get (probe.go)
+	AMRPasskey  = "passkey"  // with user verification: two factors
+	AMRTOTP     = "totp"     // a second step
+	AMREmail    = "email"    // control of the mailbox; never a second factor
+	AMRInvite   = "invite"   // an invitation made on the host or by an admin
+	AMRRecovery = "recovery" // a recovery code in place of the second step: it only lets a passkey be added
+	AMRHandOut  = "handout"  // a link made on the host for somebody who has lost every passkey
+	AMRProbe    = "probe"    // nobody signed in: doctor asks what the user would get (probe.go)
 )
 
 // Live is a session that is valid now, with what it hangs on.
@@ -145,16 +146,21 @@ func (s *Service) session(ctx context.Context, token, host string, kind store.Se
 	return l, err
 }
 
+// proven is what a sign-in showed.
+type proven struct {
+	amr       []string
+	passkeyID []byte // the credential, where it was one
+}
+
 // newSession is what startSession needs to know.
 type newSession struct {
-	kind      store.SessionKind
-	host      string
-	user      *store.User
-	root      *store.Session // app sessions
-	clientID  string         // API sessions
-	amr       []string
-	client    Client
-	passkeyID []byte
+	kind     store.SessionKind
+	host     string
+	user     *store.User
+	root     *store.Session // app sessions
+	clientID string         // API sessions
+	proven
+	client Client
 }
 
 // startSession stores a new session under a new token (SE-2) and audits it.
@@ -172,6 +178,9 @@ func (s *Service) startSession(tx *txn, n newSession) (Token, *store.Session, er
 		Hash: token.Hash(), ID: id, Kind: n.kind, UserID: n.user.ID, Epoch: n.user.Epoch, Host: n.host,
 		ClientID: n.clientID, AMR: n.amr, AuthTime: now, CreatedAt: now, LastSeen: now,
 		IP: n.client.ip(), UserAgent: n.client.agent(), PasskeyID: n.passkeyID,
+	}
+	if slices.Contains(n.amr, AMRRecovery) {
+		sess.RecoveredAt = now
 	}
 	if n.root != nil {
 		// A child never outlives its root: it shares its beginning.
@@ -307,7 +316,7 @@ func (s *Service) SignOut(ctx context.Context, b Browser) error {
 	}
 	return s.update(ctx, func(tx *txn) error {
 		if b.Flow != "" {
-			if err := dropFlow(tx, b.Flow.Hash()); err != nil {
+			if err := errors.Join(dropFlow(tx, b.Flow.Hash()), dropSecond(tx, b.Flow.Hash())); err != nil {
 				return err
 			}
 		}

@@ -15,45 +15,72 @@ type Ways struct {
 	Met     bool      // nothing is missing
 	Methods bool      // it asks for a method, and not only for a fresh sign-in
 	Passkey bool      // a passkey of theirs does
+	TOTP    bool      // their authenticator app does
 	Mail    bool      // a mailed code does
-	Waits   time.Time // when the next of their passkeys begins to count; zero: all do
+	Waits   time.Time // when the next of their factors begins to count; zero: all do
 	Add     bool      // a passkey would do, and they have none
-	Added   time.Time // Add: from when on one counts that this session adds
+	AddTOTP bool      // an authenticator app would do, and they have none
+	Added   time.Time // Add, AddTOTP: from when on one counts that this session adds
+	Limited bool      // a recovery code let them in: a passkey comes first
 }
 
 // Ways finds out what would let the session in where the sign-in leads.
 func (s *Service) Ways(ctx context.Context, l *Live, r *Return, app *App) (w Ways, err error) {
 	need := app.Policy.NeedAt(r.Path).with(r.Need)
 	err = s.rt.store.View(ctx, func(tx store.Tx) error {
-		w = Ways{Methods: len(need.Require) > 0}
-		bits, err := s.proofBits(tx, l.Proof())
+		w = Ways{Methods: len(need.Require) > 0, Limited: l.Limited()}
+		bits, err := s.proofBits(tx, l)
 		if err != nil {
 			return err
 		}
-		if w.Met = need.meets(bits, s.now().Sub(l.Proof().AuthTime)); w.Met {
+		if w.Met = !w.Limited && need.meets(bits, s.now().Sub(l.Proof().AuthTime)); w.Met {
 			return nil
 		}
 		keys, err := s.usablePasskeys(tx, l.User.ID)
 		if err != nil {
 			return err
 		}
-		w.Mail = !w.Methods && len(keys) == 0 && s.cfg.MailWorks()
-		if s.cfg.NoPasskey || !need.meets(bits|bitTrustedPasskey, 0) {
-			return nil
+		w.Mail = !w.Methods && len(keys) == 0 && l.User.TOTP == nil && s.cfg.MailWorks()
+		if !s.cfg.NoPasskey && need.helps(bits, bitTrustedPasskey) {
+			s.waysByPasskey(&w, keys)
 		}
-		counted := s.counted(keys, w.Methods)
-		w.Passkey, w.Add = len(counted) > 0, w.Methods && len(keys) == 0
-		for _, k := range keys {
-			if !slices.Contains(counted, k) && (w.Waits.IsZero() || k.TrustedAt.Before(w.Waits)) {
-				w.Waits = k.TrustedAt
-			}
+		if need.helps(bits, bitTrustedTOTP) {
+			s.waysByTOTP(&w, l.User)
 		}
-		if w.Add {
+		if w.Add || w.AddTOTP {
 			w.Added, err = s.trustedFrom(tx, l)
 		}
 		return err
 	})
 	return w, err
+}
+
+func (s *Service) waysByPasskey(w *Ways, keys []*store.Passkey) {
+	counted := s.counted(keys, w.Methods)
+	w.Passkey, w.Add = len(counted) > 0, w.Methods && len(keys) == 0
+	for _, k := range keys {
+		if !slices.Contains(counted, k) {
+			w.waits(k.TrustedAt)
+		}
+	}
+}
+
+func (s *Service) waysByTOTP(w *Ways, u *store.User) {
+	switch {
+	case u.TOTP == nil:
+		w.AddTOTP = w.Methods
+	case w.Methods && s.now().Before(u.TOTP.TrustedAt):
+		w.waits(u.TOTP.TrustedAt)
+	default:
+		w.TOTP = true
+	}
+}
+
+// waits notes the next factor that begins to count.
+func (w *Ways) waits(at time.Time) {
+	if w.Waits.IsZero() || at.Before(w.Waits) {
+		w.Waits = at
+	}
 }
 
 // counted are the passkeys that confirm: all of them or, where a policy requires
@@ -65,4 +92,55 @@ func (s *Service) counted(keys []*store.Passkey, required bool) (list []*store.P
 		}
 	}
 	return list
+}
+
+// StepUpTOTP renews the session by a code of the authenticator app; it never
+// changes who.
+func (s *Service) StepUpTOTP(ctx context.Context, typed string, b Browser) (Token, error) {
+	var token Token
+	err := s.stepUpBy(ctx, b, func(tx *txn, l *Live) (*Refusal, error) {
+		token = ""
+		if l.User.TOTP == nil {
+			return refuse(MethodOff), nil
+		}
+		refusal, err := s.checkTOTP(tx, l.User, typed, b.Client)
+		if refusal != nil || err != nil {
+			return refusal, err
+		}
+		token, err = s.stepUp(tx, l.Session, AMRTOTP, nil)
+		return nil, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, nil
+}
+
+// StepUpRecovery spends a recovery code, after which the session may add a
+// passkey for a while, and nothing else that it might not before.
+func (s *Service) StepUpRecovery(ctx context.Context, typed string, b Browser) (Token, error) {
+	var token Token
+	err := s.stepUpBy(ctx, b, func(tx *txn, l *Live) (*Refusal, error) {
+		token = ""
+		refusal, err := s.checkRecovery(tx, l.User, typed, b.Client)
+		if refusal != nil || err != nil {
+			return refusal, err
+		}
+		l.Session.RecoveredAt, l.Session.LastSeen = s.now(), s.now()
+		if token, err = s.rotate(tx, l.Session); err != nil {
+			return nil, err
+		}
+		return nil, s.notify(tx, l.User, noticeOf(l, NoticeRecoveryUsed), b.Client)
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, nil
+}
+
+func (s *Service) stepUpBy(ctx context.Context, b Browser, fn func(*txn, *Live) (*Refusal, error)) error {
+	if err := b.signedIn(); err != nil {
+		return err
+	}
+	return s.updateLive(ctx, b.Session, fn)
 }

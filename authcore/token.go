@@ -122,16 +122,8 @@ func (s *Service) ListTokens(ctx context.Context, who string) (list []*store.Acc
 		if err != nil {
 			return err
 		}
-		all, err := tx.TokensOf(u.ID)
-		if err != nil {
-			return fmt.Errorf("listing access tokens: %w", err)
-		}
-		for _, rec := range all {
-			if tokenAlive(rec, u, s.now()) {
-				list = append(list, rec)
-			}
-		}
-		return nil
+		list, err = s.liveTokens(tx, u)
+		return err
 	})
 	return list, err
 }

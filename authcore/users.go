@@ -173,27 +173,31 @@ func (s *Service) DisableUser(ctx context.Context, actor, who string) error {
 	})
 }
 
-// EnableUser lets the user sign in again; nothing old comes back.
+// EnableUser lets the user sign in again; nothing old comes back. It also lifts
+// a freeze, which says that an admin has spoken with the person (DESIGN §6).
 func (s *Service) EnableUser(ctx context.Context, actor, who string) error {
 	return s.changeUser(ctx, actor, who, evUserEnabled, func(tx *txn, u *store.User) error {
-		u.Disabled = false
+		u.Disabled, u.Freeze = false, nil
 		return tx.PutUser(u)
 	})
 }
 
 // DeleteUser removes the user; id and name are never used again (SE-9).
 func (s *Service) DeleteUser(ctx context.Context, actor, who string) error {
-	return s.changeUser(ctx, actor, who, evUserDeleted, func(tx *txn, u *store.User) error {
-		if err := s.keepAnAdmin(tx, u); err != nil {
-			return err
-		}
-		if err := dropInvites(tx, u.Email); err != nil {
-			return err
-		}
-		dead, err := tx.DeleteUser(u.ID)
-		tx.dead = append(tx.dead, dead...)
+	return s.changeUser(ctx, actor, who, evUserDeleted, s.remove)
+}
+
+// remove takes a user with all that they have.
+func (s *Service) remove(tx *txn, u *store.User) error {
+	if err := s.keepAnAdmin(tx, u); err != nil {
 		return err
-	})
+	}
+	if err := dropInvites(tx, u.Email); err != nil {
+		return err
+	}
+	dead, err := tx.DeleteUser(u.ID)
+	tx.dead, tx.users = append(tx.dead, dead...), append(tx.users, u.ID)
+	return err
 }
 
 // NameUser gives a user the short name that upstreams will see, once.
@@ -229,13 +233,13 @@ func (s *Service) SetGroups(ctx context.Context, actor, who string, groups []str
 }
 
 // isAdmin reports whether the role has taken effect (BT-1): it was accepted,
-// and there is a passkey to exercise it with.
+// and there is a passkey or an authenticator app to exercise it with.
 func (s *Service) isAdmin(tx store.Tx, u *store.User) (bool, error) {
 	if !u.Admin || u.Disabled {
 		return false, nil
 	}
 	keys, err := s.usablePasskeys(tx, u.ID)
-	return len(keys) > 0, err
+	return len(keys) > 0 || u.TOTP != nil, err
 }
 
 // keepAnAdmin refuses to take away the last admin: the last who can act, or

@@ -204,9 +204,12 @@ func (h *Handler) postAdd(w http.ResponseWriter, r *http.Request, b *authcore.Br
 	if err := h.script(r, b, &a); err != nil {
 		return err
 	}
-	_, err := h.svc.FinishAddPasskey(r.Context(), a.Flow, a.Credential, useragent.Describe(r.UserAgent()), *b)
+	added, err := h.svc.FinishAddPasskey(r.Context(), a.Flow, a.Credential, useragent.Describe(r.UserAgent()), *b)
 	if err != nil {
 		return err
+	}
+	if added.Token != "" {
+		h.newToken(w, added.Token)
 	}
 	next := h.svc.Base() + "/account?done=passkey-added"
 	if t := h.trip(a.To); t.app != nil {

@@ -165,8 +165,18 @@ func (h *Handler) apiLoginVerify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, tokensJSON(got))
+	if got.API == nil {
+		writeJSON(w, http.StatusAccepted, nextDoc{Next: authcore.SecondTOTP, Flow: got.Second.Reveal()})
+		return nil
+	}
+	writeJSON(w, http.StatusOK, tokensJSON(got.API))
 	return nil
+}
+
+// nextDoc names the step that a sign-in still needs, and the flow for it.
+type nextDoc struct {
+	Next string `json:"next"`
+	Flow string `json:"flow"`
 }
 
 func (h *Handler) apiRefresh(w http.ResponseWriter, r *http.Request) error {

@@ -110,13 +110,16 @@ func (h *Handler) postCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.codeRefused(w, r, t, to, err)
 	}
-	if done.SignedIn == nil {
+	switch {
+	case done.Second != "":
+		h.see(w, "/login/totp"+to.query())
+	case done.SignedIn == nil:
 		h.newToken(w, done.StepUp)
 		redirect(w, http.StatusSeeOther, h.confirmed(to))
-		return nil
+	default:
+		h.signedIn(w, done.SignedIn)
+		redirect(w, http.StatusSeeOther, h.next(to.sealed, done.Offer))
 	}
-	h.signedIn(w, done.SignedIn)
-	redirect(w, http.StatusSeeOther, h.next(to.sealed, done.Offer))
 	return nil
 }
 

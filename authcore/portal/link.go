@@ -100,6 +100,9 @@ func (h *Handler) postLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	t := h.trip(done.To)
 	switch {
+	case done.Second != "":
+		writeJSON(w, http.StatusOK, goOn{h.svc.Base() + "/login/totp" + t.query()})
+		return nil
 	case done.SignedIn == nil:
 		h.newToken(w, done.StepUp)
 		writeJSON(w, http.StatusOK, goOn{h.confirmed(t)})

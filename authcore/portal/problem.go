@@ -138,6 +138,31 @@ var refusals = map[authcore.Reason]mapped{
 		"Sign in again.", "",
 		action{},
 	}},
+	authcore.TOTPInvalid: {400, failure{
+		"Wrong code", "That is not the code that your authenticator app shows now, or it was used already.",
+		"Wait for the next code and try again.", "",
+		action{},
+	}},
+	authcore.RecoveryInvalid: {400, failure{
+		"Wrong recovery code", "That is none of your unused recovery codes.",
+		"Check it against your list, or use another one.", "",
+		action{},
+	}},
+	authcore.GuessesSpent: {429, failure{
+		"Too many wrong codes", "There were too many wrong codes for this account today.",
+		"Use a passkey, or come back tomorrow.", "",
+		action{},
+	}},
+	authcore.Frozen: {403, failure{
+		"Nothing can be added now", "Somebody said that they did not recognise something in this account, so nothing can be added to it.",
+		"Confirm with a passkey or recovery code from before, or ask an administrator.", "",
+		action{},
+	}},
+	authcore.ApprovalPending: {403, failure{
+		"An administrator decides", "Your request for an account has arrived.",
+		"You get a mail once it is approved.", "",
+		action{},
+	}},
 	authcore.HandoverFailed: {400, failure{
 		"Sign-in did not arrive", "The hand-over to this app was used, is too old, or began in another browser.",
 		"Try again.", "",

@@ -34,7 +34,7 @@ func (t *tx) SessionByID(id string) (*store.Session, error) {
 
 func (t *tx) PutSession(s *store.Session) error {
 	rec := *s
-	utc(&rec.AuthTime, &rec.CreatedAt, &rec.LastSeen, &rec.Expires)
+	utc(&rec.AuthTime, &rec.CreatedAt, &rec.LastSeen, &rec.Expires, &rec.RecoveredAt)
 	return sessions.put(t, &rec)
 }
 

@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
@@ -37,6 +38,25 @@ func (t *tx) UserByHandle(handle []byte) (*store.User, error) {
 func (t *tx) PutUser(u *store.User) error {
 	rec := *u
 	utc(&rec.CreatedAt, &rec.VerifiedAt, &rec.NotNowUntil)
+	if u.TOTP != nil {
+		totp := *u.TOTP
+		utc(&totp.CreatedAt, &totp.LastUsed, &totp.TrustedAt)
+		rec.TOTP = &totp
+	}
+	if u.Recovery != nil {
+		codes := *u.Recovery
+		utc(&codes.MadeAt)
+		rec.Recovery = &codes
+	}
+	if u.Freeze != nil {
+		freeze := *u.Freeze
+		utc(&freeze.At, &freeze.Since)
+		rec.Freeze = &freeze
+	}
+	rec.Guesses = slices.Clone(u.Guesses)
+	for i := range rec.Guesses {
+		utc(&rec.Guesses[i])
+	}
 	return users.put(t, &rec)
 }
 

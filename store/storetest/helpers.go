@@ -26,7 +26,14 @@ func user(id string) *store.User {
 	return &store.User{
 		ID: id, Email: id + "@example.com", Name: id, DisplayName: "User " + id,
 		Groups: []string{"staff", "ops"}, Handle: []byte("handle of " + id), Epoch: 7,
-		CreatedAt: start(), VerifiedAt: after(time.Minute),
+		CreatedAt: start(), VerifiedAt: after(time.Minute), Lang: "de",
+		TOTP: &store.TOTP{
+			ID: "t1", Sealed: []byte("sealed"), CreatedAt: after(2 * time.Minute), LastUsed: after(time.Hour), LastStep: 59_000_000,
+			TrustedAt: after(3 * time.Minute), AddedBy: "s1",
+		},
+		Recovery: &store.RecoveryCodes{Salt: []byte("salt"), Left: []store.Hash{hash(1), hash(2)}, Made: 10, MadeAt: after(4 * time.Minute), AddedBy: "s1"},
+		Freeze:   &store.Freeze{At: after(5 * time.Minute), Since: after(time.Minute)},
+		Guesses:  []time.Time{after(6 * time.Minute), after(7 * time.Minute)},
 	}
 }
 
@@ -41,7 +48,7 @@ func session(n int, id, userID string) *store.Session {
 	return &store.Session{
 		Hash: hash(n), ID: id, Kind: store.RootSession, UserID: userID, Epoch: 7, Host: "auth.example.com",
 		AMR: []string{"email"}, AuthTime: start(), CreatedAt: after(time.Duration(n) * time.Second),
-		LastSeen: start(), Expires: after(24 * time.Hour), IP: "192.0.2.1", UserAgent: "test",
+		LastSeen: start(), Expires: after(24 * time.Hour), IP: "192.0.2.1", UserAgent: "test", RecoveredAt: after(time.Hour),
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package code makes and reads the eight-digit codes of sign-in mails.
+// Package code makes and reads the codes that people type: the eight digits of
+// sign-in mails, the six of authenticator apps, and recovery codes.
 package code
 
 import (
@@ -34,7 +35,15 @@ func New(r io.Reader) (string, error) {
 // it are dropped, and so is one ASCII space or hyphen in its middle
 // ("1234 5678", "1234-5678"). Nothing else is a code (EC-5): no digits of other
 // scripts, no tabs or line ends, no other grouping.
-func Normalize(s string) (string, bool) {
+func Normalize(s string) (string, bool) { return normalize(s, digits) }
+
+// totpDigits is what authenticator apps show (RFC 6238, RFC 4226 section 5.3).
+const totpDigits = 6
+
+// NormalizeTOTP is Normalize for the six digits of an authenticator app.
+func NormalizeTOTP(s string) (string, bool) { return normalize(s, totpDigits) }
+
+func normalize(s string, digits int) (string, bool) {
 	for len(s) > 0 && s[0] == ' ' {
 		s = s[1:]
 	}

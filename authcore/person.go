@@ -1,0 +1,174 @@
+package authcore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// What people may see and do about their own record: their name, what happened
+// in their account, a copy of what is kept about them, and its end.
+
+// SetDisplayName changes what pages and apps call the person.
+func (s *Service) SetDisplayName(ctx context.Context, l *Live, name string, client Client) error {
+	if clean := cleanName(name, ""); clean != name {
+		return &Refusal{Reason: NameInvalid, Detail: "Give a name of up to 64 characters."}
+	}
+	return s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+		l.User.DisplayName = name
+		if err := tx.PutUser(l.User); err != nil {
+			return nil, fmt.Errorf("storing the user: %w", err)
+		}
+		tx.users = append(tx.users, l.User.ID)
+		return nil, tx.audit(event{typ: evUserChanged, ok: true, client: client, subject: l.User.ID})
+	})
+}
+
+// History is what happened in the user's account, newest first: up to limit
+// records with an id before the given one ("" = from the newest).
+func (s *Service) History(ctx context.Context, u *store.User, before string, limit int) (list []*store.AuditRecord, err error) {
+	err = s.rt.store.View(ctx, func(tx store.Tx) error {
+		list, err = tx.ListAuditOf(u.ID, before, limit)
+		return err
+	})
+	return list, err
+}
+
+// Export is a copy of what is kept about a person, without secrets.
+type Export struct {
+	MadeAt      time.Time       `json:"made_at"`
+	ID          string          `json:"id"`
+	Email       string          `json:"email"`
+	Name        string          `json:"name"`
+	DisplayName string          `json:"display_name"`
+	Groups      []string        `json:"groups"`
+	Admin       bool            `json:"admin"`
+	CreatedAt   time.Time       `json:"created_at"`
+	VerifiedAt  time.Time       `json:"verified_at,omitzero"`
+	Language    string          `json:"language,omitempty"`
+	Passkeys    []ExportPasskey `json:"passkeys"`
+	TOTP        *ExportTOTP     `json:"totp,omitempty"`
+	Recovery    RecoveryStatus  `json:"recovery_codes"`
+	Sessions    []ExportSession `json:"sessions"`
+	Tokens      []ExportToken   `json:"access_tokens"`
+	History     []ExportEvent   `json:"history"` // the newest of exportHistory
+}
+
+// ExportPasskey is a passkey in an Export.
+type ExportPasskey struct {
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+	LastUsed  time.Time `json:"last_used,omitzero"`
+	Synced    bool      `json:"synced"`
+}
+
+// ExportTOTP is the authenticator app in an Export.
+type ExportTOTP struct {
+	CreatedAt time.Time `json:"created_at"`
+	LastUsed  time.Time `json:"last_used,omitzero"`
+}
+
+// ExportSession is a session in an Export.
+type ExportSession struct {
+	Kind      string    `json:"kind"`
+	Host      string    `json:"host"`
+	ClientID  string    `json:"client_id,omitempty"`
+	AMR       []string  `json:"amr"`
+	CreatedAt time.Time `json:"created_at"`
+	LastSeen  time.Time `json:"last_seen"`
+	IP        string    `json:"ip,omitempty"`
+	UserAgent string    `json:"user_agent,omitempty"`
+}
+
+// ExportToken is an access token in an Export.
+type ExportToken struct {
+	Name      string    `json:"name,omitempty"`
+	Grant     string    `json:"grant"`
+	CreatedAt time.Time `json:"created_at"`
+	Expires   time.Time `json:"expires,omitzero"`
+	LastUsed  time.Time `json:"last_used,omitzero"`
+}
+
+// ExportEvent is a line of the audit log in an Export.
+type ExportEvent struct {
+	Time      time.Time         `json:"time"`
+	Type      string            `json:"type"`
+	Success   bool              `json:"success"`
+	IP        string            `json:"ip,omitempty"`
+	UserAgent string            `json:"user_agent,omitempty"`
+	Details   map[string]string `json:"details,omitempty"`
+}
+
+// Export collects it for a session that may manage the account.
+func (s *Service) Export(ctx context.Context, l *Live, client Client) (*Export, error) {
+	var out *Export
+	err := s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (_ *Refusal, err error) {
+		if out, err = s.export(tx, l.User, keys); err != nil {
+			return nil, err
+		}
+		return nil, tx.audit(event{typ: evExported, ok: true, client: client, subject: l.User.ID})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Service) export(tx store.Tx, u *store.User, keys []*store.Passkey) (*Export, error) {
+	out := &Export{
+		MadeAt: s.now(), ID: u.ID, Email: u.Email, Name: u.Name, DisplayName: u.DisplayName, Groups: append([]string{}, u.Groups...),
+		Admin: u.Admin, CreatedAt: u.CreatedAt, VerifiedAt: u.VerifiedAt, Language: u.Lang, Recovery: Recovery(u),
+		Passkeys: []ExportPasskey{}, Sessions: []ExportSession{}, Tokens: []ExportToken{}, History: []ExportEvent{},
+	}
+	for _, k := range keys {
+		out.Passkeys = append(out.Passkeys, ExportPasskey{k.Name, k.CreatedAt, k.LastUsed, k.Synced})
+	}
+	if u.TOTP != nil {
+		out.TOTP = &ExportTOTP{u.TOTP.CreatedAt, u.TOTP.LastUsed}
+	}
+	sessions, err := tx.SessionsOf(u.ID)
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	for _, x := range sessions {
+		out.Sessions = append(out.Sessions, ExportSession{string(x.Kind), x.Host, x.ClientID, append([]string{}, x.AMR...), x.CreatedAt, x.LastSeen, x.IP, x.UserAgent})
+	}
+	tokens, err := s.liveTokens(tx, u)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tokens {
+		g := Grant{App: t.App, Path: t.Path, Methods: t.Methods, Networks: t.Networks}
+		out.Tokens = append(out.Tokens, ExportToken{t.Name, g.String(), t.CreatedAt, t.Expires, t.LastUsed})
+	}
+	events, err := tx.ListAuditOf(u.ID, "", exportHistory)
+	if err != nil {
+		return nil, fmt.Errorf("listing the history: %w", err)
+	}
+	for _, e := range events {
+		out.History = append(out.History, ExportEvent{e.Time, e.Type, e.Success, e.IP, e.UserAgent, e.Details})
+	}
+	return out, nil
+}
+
+// MayDelete reports whether people may delete their own accounts.
+func (s *Service) MayDelete() bool { return s.cfg.SelfDelete == "allow" }
+
+// DeleteSelf removes the session's own account. Id and name are never used
+// again (SE-9).
+func (s *Service) DeleteSelf(ctx context.Context, l *Live, client Client) error {
+	if !s.MayDelete() {
+		return refuse(MethodOff)
+	}
+	return s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+		if err := s.remove(tx, l.User); err != nil {
+			if r, ok := AsRefusal(err); ok {
+				return r, nil
+			}
+			return nil, err
+		}
+		return nil, tx.audit(event{typ: evUserDeleted, ok: true, client: client, subject: l.User.ID})
+	})
+}
