@@ -1,10 +1,12 @@
 // Package useragent names the browser and the system behind a User-Agent
-// header in words of its own, for mails and lists of devices.
+// header in words of its own, for mails and lists of devices, and recognises
+// the browsers inside other apps.
 //
-// The header is a stranger's text. Describe answers from a fixed vocabulary
-// and never repeats any of it, so nothing in it can pose as a link, a sentence
-// or markup (EM-8, LG-2). It is a hint for people: whoever sends the header
-// may claim what they like, and nothing is decided by it.
+// The header is a stranger's text. Both answer from a fixed vocabulary and
+// never repeat any of it, so nothing in it can pose as a link, a sentence or
+// markup (EM-8, LG-2). It is a hint for people: whoever sends the header may
+// claim what they like, and nothing is decided by it but what a page offers
+// first.
 package useragent
 
 import "strings"
@@ -21,12 +23,23 @@ var programs = [...]sign{
 	{"Edg/", "Edge"},
 	{"EdgA/", "Edge"},
 	{"EdgiOS/", "Edge"},
+	{"Edge/", "Edge"},
 	{"OPR/", "Opera"},
 	{"OPT/", "Opera"},
+	{"OPX/", "Opera"},
+	{"OPiOS/", "Opera"},
 	{"SamsungBrowser/", "Samsung Internet"},
+	{"HuaweiBrowser/", "Huawei Browser"},
+	{"MiuiBrowser/", "Mi Browser"},
 	{"Vivaldi/", "Vivaldi"},
+	{"YaBrowser/", "Yandex Browser"},
+	{"UCBrowser/", "UC Browser"},
+	{"Whale/", "Whale"},
+	{"Silk/", "Silk"},
 	{"DuckDuckGo/", "DuckDuckGo"},
 	{"Ddg/", "DuckDuckGo"},
+	{"Focus/", "Firefox Focus"},
+	{"Klar/", "Firefox Klar"},
 	{"FxiOS/", "Firefox"},
 	{"Firefox/", "Firefox"},
 	{"CriOS/", "Chrome"},
@@ -34,11 +47,17 @@ var programs = [...]sign{
 	{"Safari/", "Safari"},
 	{"curl/", "curl"},
 	{"Wget/", "Wget"},
+	{"HTTPie/", "HTTPie"},
+	{"PostmanRuntime/", "Postman"},
 	{"okhttp/", "an app"},
+	{"Dalvik/", "an app"},
 	{"CFNetwork/", "an app"},
 	{"Dart/", "an app"},
 	{"python-", "a script"},
+	{"Python/", "a script"},
+	{"PowerShell/", "a script"},
 	{"Go-http-client/", "a script"},
+	{"axios/", "a script"},
 	{"node", "a script"},
 }
 
@@ -46,6 +65,8 @@ var programs = [...]sign{
 var systems = [...]sign{
 	{"iPhone", "iPhone"},
 	{"iPad", "iPad"},
+	{"HarmonyOS", "HarmonyOS"},
+	{"OpenHarmony", "HarmonyOS"},
 	{"Android", "Android"},
 	{"CrOS", "ChromeOS"},
 	{"Windows", "Windows"},
@@ -56,10 +77,13 @@ var systems = [...]sign{
 	{"BSD", "BSD"},
 }
 
-// Describe answers such as "Firefox on Linux", "Safari on iPhone", "curl" or
-// Unknown.
+// Describe answers such as "Firefox on Linux", "Safari on iPhone", "Instagram
+// on Android", "curl" or Unknown.
 func Describe(userAgent string) string {
-	program, system := find(programs[:], userAgent), find(systems[:], userAgent)
+	program, system := find(apps[:], userAgent), find(systems[:], userAgent)
+	if program == "" {
+		program = find(programs[:], userAgent)
+	}
 	switch {
 	case program != "" && system != "":
 		return capital(program + " on " + system)
