@@ -339,9 +339,7 @@ func (h *Handler) apiSessionRevoke(w http.ResponseWriter, r *http.Request) error
 // wellKnownKeys serves the JWKS: any service may verify our tokens offline.
 func (h *Handler) wellKnownKeys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/jwk-set+json")
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	public(w)
 	w.WriteHeader(http.StatusOK)
 	_ = json.NewEncoder(w).Encode(h.svc.JWKS())
 }

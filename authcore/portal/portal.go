@@ -62,6 +62,7 @@ func New(o Options) (*Handler, error) {
 	h.portal.HandleFunc("GET /.well-known/jwks.json", h.wellKnownKeys)
 	if !o.Service.Sidecar() {
 		h.routeAPI()
+		h.routeWellKnown()
 	}
 	return h, nil
 }
