@@ -121,17 +121,20 @@ func (a *App) bindHosts() (binding, error) {
 	b.warn(w.guards)
 	b.warnBare(&w)
 	b.warnProxies(a.http)
-	return b, a.checkCore(b.hosts)
+	return b, a.checkCore(&b)
 }
 
 // checkCore asks the core about what it will be given.
-func (a *App) checkCore(hosts []boundHost) error {
-	if len(hosts) == 0 && a.Portal == "" {
+func (a *App) checkCore(b *binding) error {
+	if len(b.hosts) == 0 && a.Portal == "" {
 		return nil
 	}
-	config, err := a.coreConfig(hosts)
+	config, err := a.coreConfig(b.hosts)
 	if err != nil {
 		return err
+	}
+	if left := config.Unlisted(); len(left) > 0 {
+		b.warnings = append(b.warnings, fmt.Sprintf("client: browsers let pages of five names use the portal's passkeys, and %s would be one too many; sign-in by code works there", strings.Join(left, ", ")))
 	}
 	return config.Check()
 }

@@ -186,6 +186,14 @@ func TestValidate_Warns(t *testing.T) {
 			"app.example.com {\npasswordless_guard {\nheaders {\nuser X-App-User\nname off\n}\n}\nreverse_proxy localhost:1\nhandle_errors {\nreverse_proxy localhost:2\n}\n}",
 			"put this before it\nrequest_header -Remote-*\nrequest_header -X-App-User\nrequest_header -Cookie\nrequest_header -Authorization",
 		},
+		"clients of as many names as browsers take": {
+			behind("client spa Spa https://a.com https://b.com https://www.a.de https://c.com https://d.com https://e.com", ""),
+			"",
+		},
+		"a client of one name too many": {
+			behind("client spa Spa https://a.com https://b.com https://c.com https://d.com https://e.com https://f.com", ""),
+			"client: browsers let pages of five names use the portal's passkeys, and https://f.com would be one too many; sign-in by code works there",
+		},
 		"an rp_id above an app": {
 			"passwordless {\nportal https://auth.example.com\nrp_id example.com\n}\n%\napp.example.com {\npasswordless_guard\n}\nauth.example.com {\npasswordless_portal\n}",
 			"rp_id example.com covers the app app.example.com",
