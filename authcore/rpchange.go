@@ -39,6 +39,7 @@ type RPIDLoss struct {
 	Stop int // passkeys that stop working
 	Work int // passkeys that work under the new rp_id: a change back
 	Mail bool
+	TOTP bool // beside the mail, which alone is not enough then
 	Loss Loss
 }
 
@@ -93,7 +94,7 @@ func PreviewRPID(ctx context.Context, st store.Store, c RPIDChange, after string
 // the one before is not known, nobody has started the server, and every other is
 // taken for it.
 func (c *RPIDChange) costs(u *store.User, keys []*store.Passkey, before string) (RPIDLoss, bool) {
-	loss := RPIDLoss{User: u, Mail: c.Mail}
+	loss := RPIDLoss{User: u, Mail: c.Mail, TOTP: u.TOTP != nil}
 	for _, k := range keys {
 		switch k.RPID {
 		case c.New:
@@ -111,7 +112,7 @@ func (c *RPIDChange) costs(u *store.User, keys []*store.Passkey, before string) 
 		loss.Loss = LosesSome
 	case !c.Mail:
 		loss.Loss = LosesEverything
-	case u.Admin:
+	case u.Admin && !loss.TOTP:
 		loss.Loss = LosesRole
 	default:
 		loss.Loss = LosesPasskeys // email_after_passkey speaks of passkeys that work

@@ -17,7 +17,7 @@ func (f *fixture) preview(newID string) (losses map[string]string, users int) {
 		f.must(err)
 		users += page.Users
 		for _, l := range page.Losses {
-			losses[l.User.Email] = fmt.Sprintf("%s: %d stop, %d work, mail %v", l.Loss, l.Stop, l.Work, l.Mail)
+			losses[l.User.Email] = fmt.Sprintf("%s: %d stop, %d work, mail %v, TOTP %v", l.Loss, l.Stop, l.Work, l.Mail, l.TOTP)
 		}
 		if after = page.Next; after == "" {
 			return losses, users
@@ -38,13 +38,23 @@ func (f *fixture) keepPasskey(who, rpID string) {
 }
 
 func TestPreviewRPID_SaysWhoWouldLoseWhat(t *testing.T) {
-	const carol, dave, erin = "carol@example.com", "dave@example.com", "erin@example.com"
+	const carol, dave, erin, frank = "carol@example.com", "dave@example.com", "erin@example.com", "frank@example.com"
 	f := newFixture(t)
-	for _, who := range []string{alice, bob, carol, dave, erin} {
+	for _, who := range []string{alice, bob, carol, dave, erin, frank} {
 		f.addUser(who)
 	}
-	f.makeAdmin(alice)
 	f.givePasskey(alice)
+	f.makeAdmin(alice)
+	f.givePasskey(frank)
+	f.makeAdmin(frank)
+	f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
+		u, err := tx.UserByEmail(frank)
+		if err != nil {
+			return err
+		}
+		u.TOTP = new(store.TOTP)
+		return tx.PutUser(u)
+	}))
 	f.givePasskey(bob)
 	f.keepPasskey(bob, portalHost)
 	f.givePasskey(dave)
@@ -54,11 +64,12 @@ func TestPreviewRPID_SaysWhoWouldLoseWhat(t *testing.T) {
 	f.keepPasskey(erin, "elsewhere.example")
 	f.reload(portalConfig(t, func(c *Config) { c.EmailAfterPasskey = "off" })) // speaks of passkeys that work
 	want := map[string]string{
-		alice: "the admin role: 1 stop, 0 work, mail true",
-		bob:   "every passkey: 2 stop, 0 work, mail true",
-		erin:  "some passkeys: 1 stop, 1 work, mail true",
+		alice: "the admin role: 1 stop, 0 work, mail true, TOTP false",
+		bob:   "every passkey: 2 stop, 0 work, mail true, TOTP false",
+		erin:  "some passkeys: 1 stop, 1 work, mail true, TOTP false",
+		frank: "every passkey: 1 stop, 0 work, mail true, TOTP true",
 	}
-	if got, users := f.preview("example.test"); !maps.Equal(got, want) || users != 5 {
+	if got, users := f.preview("example.test"); !maps.Equal(got, want) || users != 6 {
 		t.Errorf("of %d users: %v", users, got)
 	}
 	if got, _ := f.preview(portalHost); len(got) != 0 {
@@ -68,9 +79,10 @@ func TestPreviewRPID_SaysWhoWouldLoseWhat(t *testing.T) {
 	for _, noMail := range []func(*Config){func(c *Config) { c.NoEmail = true }, func(c *Config) { c.NoMailServer = true }} {
 		f.reload(portalConfig(t, noMail))
 		want = map[string]string{
-			alice: "every way in: 1 stop, 0 work, mail false",
-			bob:   "every way in: 2 stop, 0 work, mail false",
-			erin:  "some passkeys: 1 stop, 1 work, mail false",
+			alice: "every way in: 1 stop, 0 work, mail false, TOTP false",
+			bob:   "every way in: 2 stop, 0 work, mail false, TOTP false",
+			erin:  "some passkeys: 1 stop, 1 work, mail false, TOTP false",
+			frank: "every way in: 1 stop, 0 work, mail false, TOTP true",
 		}
 		if got, _ := f.preview("example.test"); !maps.Equal(got, want) {
 			t.Errorf("without mail: %v", got)
@@ -116,8 +128,8 @@ func TestPreviewRPID_ComesTrue(t *testing.T) {
 	f := newFixture(t)
 	f.addUser(alice)
 	f.addUser(bob)
-	f.makeAdmin(alice)
 	f.givePasskey(alice)
+	f.makeAdmin(alice)
 	f.givePasskey(bob)
 	losses, _ := f.preview("example.test")
 	f.reload(portalConfig(t, func(c *Config) { c.RPID = "example.test" }))
