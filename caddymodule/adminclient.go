@@ -83,17 +83,12 @@ func (t target) startHint(byDefault bool) string {
 // findDatabase is the path of the database that the command is about, and
 // whether it is where a database is that nobody named.
 func (t target) findDatabase() (path string, byDefault bool, err error) {
-	file := t.config
+	file := t.findConfig()
 	switch fromEnv := os.Getenv("DATABASE_PATH"); {
 	case t.database != "":
 		return t.database, false, nil
-	case file != "":
-	case fromEnv != "": // how "serve" is told
+	case file == "" && fromEnv != "": // how "serve" is told
 		return fromEnv, false, nil
-	default:
-		if _, err := os.Stat(defaultCaddyfile); err == nil {
-			file = defaultCaddyfile
-		}
 	}
 	app := new(App)
 	if file != "" {
@@ -105,6 +100,18 @@ func (t target) findDatabase() (path string, byDefault bool, err error) {
 		return "", false, withHint(err, "Name the database itself with --database.")
 	}
 	return path, app.Database == "", nil
+}
+
+// findConfig is the configuration's file, "" where none is named or at hand. One
+// that lies about is not taken for that of a database named otherwise.
+func (t target) findConfig() string {
+	if t.config != "" || t.database != "" || os.Getenv("DATABASE_PATH") != "" {
+		return t.config
+	}
+	if _, err := os.Stat(defaultCaddyfile); err != nil {
+		return ""
+	}
+	return defaultCaddyfile
 }
 
 // read reads our part of a configuration, JSON or Caddyfile.
@@ -205,11 +212,14 @@ func escaped(segments []string) []string {
 	return out
 }
 
+// errNotRunning begins the sentence that tells so.
+var errNotRunning = errors.New("no server is running")
+
 // unreachable says why nobody answered.
 func (c *adminClient) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return withHint(fmt.Errorf("no server is running that listens at %s", c.socket), c.started)
+		return withHint(fmt.Errorf("%w that listens at %s", errNotRunning, c.socket), c.started)
 	case errors.Is(err, fs.ErrPermission):
 		return withHint(fmt.Errorf("%s belongs to another user", c.socket), "Run this as the user that runs the server, or as root.")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):

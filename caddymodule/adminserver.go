@@ -93,6 +93,7 @@ func (a *adminServer) routes() http.Handler {
 		"DELETE /tokens/{id}":          revokeToken,
 		"POST /invites":                a.invite,
 		"POST /explain":                explain,
+		"GET /rp-id/{id}":              previewRPID,
 		"GET /doctor":                  a.doctorFacts,
 		"POST /doctor/probe":           beginProbe,
 		"GET /doctor/probe/{nonce}":    probed,

@@ -22,7 +22,7 @@ var errUnwell = errors.New("something is wrong; the report says what to change")
 
 func doctorCommand(at *target) *cobra.Command {
 	o := doctor.Options{Version: Version(), Now: time.Now, Lookup: net.DefaultResolver.LookupHost}
-	var ca, from string
+	var ca, from, rpID string
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Attack the deployment from outside, and say which line to change", Args: atMost(0),
 		Long: `Sends requests through the public addresses of sign-in and one app, as strangers,
@@ -32,9 +32,15 @@ to change in the proxy at hand.
 
 The user is told nothing, and loses no session. What is sent in their name opens
 this app for five minutes at most, and nothing else. The app sees GET, HEAD and
-POST requests with made-up paths and headers.`,
+POST requests with made-up paths and headers.
+
+With --rp-id nothing is attacked: it lists who would lose what if rp_id became
+that name, worst first, and works without a running server too.`,
 		Example: "  doctor --app app.example.com --user alice@example.com --echo /whoami --events /stream --ws /socket",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("rp-id") {
+				return at.doctorRPID(cmd, rpID)
+			}
 			if err := doctorFlags(cmd, &o, ca, from); err != nil {
 				return err
 			}
@@ -67,6 +73,7 @@ POST requests with made-up paths and headers.`,
 	flags.StringVar(&o.Wire.Plain, "connect-http", "", "HOST:PORT to connect to for plain http on port 80")
 	flags.StringVar(&ca, "ca", "", "file of certificates to trust, in place of the system's")
 	flags.StringVar(&from, "from", "", "address of this machine to come from")
+	flags.StringVar(&rpID, "rp-id", "", "list who would lose access if rp_id became this name, and nothing else")
 	flags.DurationVar(&o.Wire.Timeout, "timeout", 10*time.Second, "how long one request may take")
 	return cmd
 }
