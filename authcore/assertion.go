@@ -72,8 +72,8 @@ func (s *Service) Assertion(d *Decision) (string, error) {
 	}
 	key, now := assertionKey{d.Session, d.App.Origin}, s.rt.now().Unix()
 	shard := s.rt.signed.shard(key)
-	signer := s.rt.ring.signing()
-	if a := shard.get(key); a != nil && now < a.until && a.who == d.Identity.values && a.proof == d.proof && a.issuer == s.portal && a.kid == signer.kid {
+	signer := s.rt.signer()
+	if a := shard.get(key); a != nil && now < a.until && a.who == d.Identity.values && a.proof == d.proof && a.issuer == s.portal && a.kid == signer.ID {
 		return a.signed, nil
 	}
 	signed, err := s.signAssertion(d, signer, now)
@@ -81,7 +81,7 @@ func (s *Service) Assertion(d *Decision) (string, error) {
 		return "", err
 	}
 	shard.put(&assertion{
-		key: key, signed: signed, until: now + int64(assertionTTL/time.Second)/2, who: d.Identity.values, proof: d.proof, issuer: s.portal, kid: signer.kid,
+		key: key, signed: signed, until: now + int64(assertionTTL/time.Second)/2, who: d.Identity.values, proof: d.proof, issuer: s.portal, kid: signer.ID,
 	})
 	return signed, nil
 }
@@ -106,7 +106,7 @@ func (s *Service) signAssertion(d *Decision, signer *signingKey, now int64) (str
 		claims["auth_time"] = d.proof.at
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
-	t.Header["typ"], t.Header["kid"] = assertionType, signer.kid
+	t.Header["typ"], t.Header["kid"] = assertionType, signer.ID
 	signed, err := t.SignedString(signer.private)
 	if err != nil {
 		return "", fmt.Errorf("signing an assertion: %w", err)

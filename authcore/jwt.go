@@ -74,9 +74,9 @@ func (s *Service) signAccess(u *store.User, sess *store.Session) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("encoding a token: %w", err)
 	}
-	key := s.rt.ring.signing()
+	key := s.rt.signer()
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, m)
-	t.Header["typ"], t.Header["kid"] = accessType, key.kid
+	t.Header["typ"], t.Header["kid"] = accessType, key.ID
 	signed, err := t.SignedString(key.private)
 	if err != nil {
 		return "", fmt.Errorf("signing a token: %w", err)

@@ -18,7 +18,7 @@ import (
 func (f *fixture) forge(header, claims string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	signed := b64([]byte(header)) + "." + b64([]byte(claims))
-	return signed + "." + b64(ed25519.Sign(f.rt.ring.signing().private, []byte(signed)))
+	return signed + "." + b64(ed25519.Sign(f.rt.signer().private, []byte(signed)))
 }
 
 // parts are the decoded header and claims of a good token.
@@ -137,6 +137,9 @@ func TestAccessToken_AnotherHeaderIsRefused_JW1(t *testing.T) {
 		"jwk":                         f.forge(text(t, with(h, "jwk", map[string]string{"kty": "OKP"})), ct),
 		"jku":                         f.forge(text(t, with(h, "jku", "https://evil.example")), ct),
 		"x5c":                         f.forge(text(t, with(h, "x5c", []string{"A"})), ct),
+		"x5u":                         f.forge(text(t, with(h, "x5u", "https://evil.example")), ct),
+		"cty":                         f.forge(text(t, with(h, "cty", "JWT")), ct),
+		"b64":                         f.forge(text(t, with(h, "b64", false)), ct),
 		"doubled alg":                 f.forge(`{"alg":"none",`+ht[1:], ct),
 		"header is a list":            f.forge("["+ht+"]", ct),
 	}); names != nil {
@@ -163,6 +166,7 @@ func TestAccessToken_OtherClaimsAreRefused_JW2(t *testing.T) {
 		"unknown aud":           f.forge(ht, text(t, with(c, "aud", "https://evil.example"))),
 		"aud of another client": f.forge(ht, text(t, with(c, "aud", "https://api.example.com"))),
 		"aud is a list":         f.forge(ht, text(t, with(c, "aud", []string{portalOrigin}))),
+		"two audiences":         f.forge(ht, text(t, with(c, "aud", []string{portalOrigin, "https://api.example.com"}))),
 		"no iss":                f.forge(ht, text(t, without(c, "iss"))),
 		"another iss":           f.forge(ht, text(t, with(c, "iss", portalOrigin+"/"))),
 		"no exp":                f.forge(ht, text(t, without(c, "exp"))),
@@ -174,6 +178,8 @@ func TestAccessToken_OtherClaimsAreRefused_JW2(t *testing.T) {
 		"future iat":            f.forge(ht, text(t, with(with(c, "iat", now+jwtLeeway+1), "exp", now+600))),
 		"no jti":                f.forge(ht, text(t, without(c, "jti"))),
 		"no sid":                f.forge(ht, text(t, without(c, "sid"))),
+		"no client_id":          f.forge(ht, text(t, without(c, "client_id"))),
+		"unknown client":        f.forge(ht, text(t, with(c, "client_id", "nobody"))),
 		"another client":        f.forge(ht, text(t, with(c, "client_id", "cli"))),
 		"oversize":              f.forge(ht, ct[:len(ct)-1]+strings.Repeat(" ", 9000)+"}"),
 	}); names != nil {
@@ -265,7 +271,7 @@ func TestJWKS_HoldsPublicMembersOnly_JW5(t *testing.T) {
 	if len(k) != 6 || k["kty"] != "OKP" || k["crv"] != "Ed25519" || k["alg"] != "EdDSA" || k["use"] != "sig" || len(k["x"]) != 43 {
 		t.Errorf("key is %v", k)
 	}
-	if contains(encoded, base64.RawURLEncoding.EncodeToString(f.rt.ring.signing().private.Seed())) {
+	if contains(encoded, base64.RawURLEncoding.EncodeToString(f.rt.signer().private.Seed())) {
 		t.Error("the private key is public")
 	}
 }

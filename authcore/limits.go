@@ -96,6 +96,19 @@ const (
 	pendingWindow    = 10 * time.Minute
 	// assertionTTL is how long an app may believe an assertion (DESIGN §9).
 	assertionTTL = 5 * time.Minute
+	// keyAge is how long a signing key signs: long enough to be no event, short
+	// enough that whoever verifies has met a rotation before a leak forces one.
+	keyAge = 90 * 24 * time.Hour
+	// keyAhead is how long a key stands in the JWKS before it signs. Copies may
+	// be kept for five minutes, as we say with it; libraries and proxies that do
+	// not read that keep it for 10 to 20 minutes, and some for an hour.
+	keyAhead = time.Hour
+	// keyKept is how long a key verifies after it signed last: the ten minutes of
+	// an access token, and what clocks may differ by at the most patient verifier.
+	keyKept = 15 * time.Minute
+	// keysEvery: the ring is compared with the store, where another process may
+	// have changed it.
+	keysEvery = 10 * time.Second
 	// maxAssertions bounds those kept to be used again, some 8 MB.
 	maxAssertions = 10_240
 	// maxReturnPath bounds the path kept through a sign-in (DESIGN §4.2).

@@ -75,6 +75,7 @@ func NewRuntime(ctx context.Context, o RuntimeOptions) (*Runtime, error) {
 	rt.every(run, flushEvery, "flushing last_seen", rt.flush)
 	rt.every(run, sweepEvery, "sweeping expired records", rt.sweep)
 	rt.every(run, recheckEvery, "checking live streams", func(context.Context) error { rt.streams.recheckAll(); return nil })
+	rt.every(run, keysEvery, "tending signing keys", rt.tendKeys)
 	rt.every(run, recheckEvery, "noting the rp_id", rt.noteRPID())
 	return rt, nil
 }

@@ -12,7 +12,7 @@ import (
 // tokens, flows, devices, and the signing key (SE-1, ML-1, ST-1, LG-1).
 func TestStory_LeavesNoSecretInStoreOrLog(t *testing.T) {
 	f := newFixture(t)
-	f.rand.kept = [][]byte{f.rt.ring.signing().private.Seed()}
+	f.rand.kept = [][]byte{f.rt.signer().private.Seed()}
 	story(t, f)
 	var file bytes.Buffer
 	f.must(f.store.Snapshot(f.ctx(), &file))

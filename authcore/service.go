@@ -221,9 +221,5 @@ func (s *Service) Ready(ctx context.Context) []ReadyCheck {
 		_, err := tx.MetaValue(store.MetaSchema)
 		return err
 	})
-	var keys error
-	if s.rt.ring.signing() == nil {
-		keys = errors.New("no signing key")
-	}
-	return []ReadyCheck{{"store", write}, {"schema", schema}, {"keys", keys}}
+	return []ReadyCheck{{"store", write}, {"schema", schema}, {"keys", s.rt.ring.wrong()}}
 }

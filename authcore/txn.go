@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
 	"github.com/passwordless-auth/passwordless-auth/store"
@@ -110,6 +112,8 @@ const (
 	evTokenCreated      = "user_token_created"
 	evTokenRevoked      = "user_token_revoked"
 	evProbed            = "config_probed"
+	evKeysRotated       = "config_keys_rotated"
+	evKeyRemoved        = "config_key_removed"
 )
 
 // event is one audit line before it has an id and a time.
@@ -139,16 +143,18 @@ func (s *Service) audited(ctx context.Context, e event, err error) error {
 	return errors.Join(s.update(ctx, func(tx *txn) error { return tx.audit(e) }), err)
 }
 
-func (t *txn) audit(e event) error {
-	now := t.s.now()
-	id, err := secret.TimeID(t.s.rt.rand, now)
+func (t *txn) audit(e event) error { return e.append(t.Tx, t.s.rt.rand, t.s.now()) }
+
+// append writes the line, in the transaction of what it tells.
+func (e event) append(tx store.Tx, rand io.Reader, now time.Time) error {
+	id, err := secret.TimeID(rand, now)
 	if err != nil {
 		return fmt.Errorf("naming an audit record: %w", err)
 	}
 	if e.actor == "" {
 		e.actor = e.subject
 	}
-	return t.AppendAudit(&store.AuditRecord{
+	return tx.AppendAudit(&store.AuditRecord{
 		ID: id, Time: now, Type: e.typ, Actor: e.actor, Subject: e.subject, IP: e.client.ip(),
 		UserAgent: e.client.agent(), Success: e.ok, Details: e.details,
 	})

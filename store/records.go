@@ -232,7 +232,7 @@ type Key struct {
 	Wrapped   []byte    `json:"wrapped"`
 	Public    []byte    `json:"public"`
 	CreatedAt time.Time `json:"created_at"`
-	RetiredAt time.Time `json:"retired_at,omitzero"` // verifies until its tokens are gone, signs no more
+	SignsFrom time.Time `json:"signs_from,omitzero"` // until the key that begins next; zero: from CreatedAt
 }
 
 // Counts are totals kept up to date inside transactions, so reading them

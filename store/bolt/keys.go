@@ -16,7 +16,7 @@ var signingKeys = table[store.Key]{
 
 func (t *tx) PutKey(k *store.Key) error {
 	rec := *k
-	utc(&rec.CreatedAt, &rec.RetiredAt)
+	utc(&rec.CreatedAt, &rec.SignsFrom)
 	return signingKeys.put(t, &rec)
 }
 

@@ -15,7 +15,7 @@ func keysPromises() []promise {
 	return []promise{
 		{"ListOldestFirst", func(t *testing.T, s store.Store) {
 			a, b, c := signingKey("z", start()), signingKey("a", after(time.Nanosecond)), signingKey("m", after(-time.Hour))
-			b.RetiredAt = after(time.Hour)
+			b.SignsFrom = after(time.Hour)
 			puts(t, s, a, b, c)
 			view(t, s, func(tx store.Tx) error {
 				list, err := tx.ListKeys()
@@ -24,12 +24,12 @@ func keysPromises() []promise {
 			})
 		}},
 		{"PutReplaces", func(t *testing.T, s store.Store) {
-			retired := signingKey("k", start())
-			retired.RetiredAt = after(time.Hour)
-			puts(t, s, signingKey("k", start()), retired)
+			changed := signingKey("k", start())
+			changed.SignsFrom = after(time.Hour)
+			puts(t, s, signingKey("k", start()), changed)
 			view(t, s, func(tx store.Tx) error {
 				list, err := tx.ListKeys()
-				equal(t, "keys", list, []*store.Key{retired})
+				equal(t, "keys", list, []*store.Key{changed})
 				return err
 			})
 		}},
