@@ -91,6 +91,8 @@ func (a *adminServer) routes() http.Handler {
 		"GET /users/{who}/tokens":      tokensOf,
 		"POST /tokens":                 createToken,
 		"DELETE /tokens/{id}":          revokeToken,
+		"GET /keys":                    listKeys,
+		"POST /keys/rotate":            rotateKeys,
 		"POST /invites":                a.invite,
 		"POST /explain":                explain,
 		"GET /rp-id/{id}":              previewRPID,

@@ -34,7 +34,7 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  commandName,
 		Usage: "<command>",
-		Short: "Manages users, sessions, access tokens and invitations of passwordless-auth",
+		Short: "Manages users, sessions, access tokens, invitations and keys of passwordless-auth",
 		Long: `Speaks to the running server through admin.sock beside its database. The
 server is found by --socket, --database, --config, the environment variable
 DATABASE_PATH, a Caddyfile in the current directory, or the default data
@@ -53,7 +53,10 @@ directory, in this order.`,
 // method ExitCode.
 func Commands() []*cobra.Command {
 	var at target
-	cmds := []*cobra.Command{userCommand(&at), sessionCommand(&at), tokenCommand(&at), inviteCommand(&at), explainCommand(&at), doctorCommand(&at), healthCommand(&at)}
+	cmds := []*cobra.Command{
+		userCommand(&at), sessionCommand(&at), tokenCommand(&at), inviteCommand(&at), keysCommand(&at),
+		explainCommand(&at), doctorCommand(&at), healthCommand(&at),
+	}
 	for _, cmd := range cmds {
 		flags := cmd.PersistentFlags()
 		flags.StringVar(&at.config, "config", "", "Caddyfile or Caddy JSON of the server")

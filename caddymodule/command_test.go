@@ -112,7 +112,7 @@ func TestCommand_JSONIsAllThereIs(t *testing.T) {
 	for _, command := range []string{
 		"user list", "user show alice", "user add bob@example.com", "user disable bob@example.com", "user enable bob@example.com", "user groups alice a",
 		"user name bob@example.com bob", "user delete bob", "session list", "session list alice", "session revoke --user alice",
-		"invite x@example.com", "invite --admin x@example.com", "health",
+		"invite x@example.com", "invite --admin x@example.com", "health", "keys list", "keys rotate", "keys rotate --now",
 	} {
 		out, errOut, code := runCaddy(t, append(strings.Fields(command), "--json", "--socket", s.socket())...)
 		if code != 0 || errOut != "" || !json.Valid([]byte(out)) {
@@ -139,7 +139,7 @@ func TestCommand_ErrorsAreASentenceAndACode(t *testing.T) {
 		{"user list", nowhere, 1, "caddy: no server is running that listens at "},
 		{"user list extra", at, 2, "caddy: \"extra\" is too much; write caddy passwordless user list\n"},
 		{"user list --frob", at, 2, "caddy: unknown flag: --frob\nSee: caddy passwordless user list --help\n"},
-		{"bogus", nil, 2, "caddy: passwordless bogus is no command; write one of: doctor, explain, health, invite, session, token, user\nSee: caddy passwordless --help\n"},
+		{"bogus", nil, 2, "caddy: passwordless bogus is no command; write one of: doctor, explain, health, invite, keys, session, token, user\nSee: caddy passwordless --help\n"},
 		{"--frob", nil, 2, "caddy: unknown flag: --frob\n"},
 		{"user show", at, 2, "caddy: name the user: an e-mail address, user name or id\nSee: caddy passwordless user show --help\n"},
 		{"user show a b", at, 2, "caddy: \"b\" is too much; write caddy passwordless user show WHO\n"},

@@ -143,8 +143,12 @@ func checkDemoMark(ctx context.Context, db store.Store, demo bool, path string) 
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		keys, err := tx.ListKeys() // made at the first start, and never none again
-		used = len(keys) > 0
+		keys, err := tx.ListKeys() // made at the first start; none are left after a rotation that was asked for while it was off
+		if err != nil {
+			return err
+		}
+		counts, err := tx.Counts()
+		used = len(keys) > 0 || counts.Audit > 0
 		return err
 	})
 	switch {

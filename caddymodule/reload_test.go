@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -340,6 +341,12 @@ func TestDemoMark_KeepsDatabasesApart(t *testing.T) {
 		if (step.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), step.want) {
 			t.Errorf("step %d: %v, want %q", i, err, step.want)
 		}
+	}
+	if _, err := authcore.RemoveSigningKeys(t.Context(), used, rand.Reader, time.Now(), operator); err != nil { // keys rotate --now, while it is off
+		t.Fatal(err)
+	}
+	if err := checkDemoMark(t.Context(), used, true, "x.db"); err == nil {
+		t.Error("a database whose keys were removed is the demo's to take")
 	}
 	if err := (&process{demo: true}).admits(new(App)); err == nil {
 		t.Error("a reload turned a demo into a server")
