@@ -63,6 +63,7 @@ lint: $(GOLANGCI_LINT) ## Check formatting, Go, shell and JavaScript
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
+	cd examples/verify-go && go vet . && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml .
 	test/lint-assets.sh
 
 .PHONY: fmt
@@ -106,7 +107,7 @@ xcaddy: $(XCADDY) ## Build bin/caddy: a plain Caddy with the module from this ch
 
 .PHONY: clean
 clean: ## Remove what was built and what tests made
-	rm -rf bin test/node_modules test/shots
+	rm -rf bin test/node_modules test/shots examples/verify-node/node_modules
 
 # install builds one tool and names it by its version, so that a new pin is a new file.
 install = GOBIN=$(TOOLS) go install $(1)@$(lastword $(subst -v, v,$(notdir $@))) && mv $(TOOLS)/$(notdir $(1)) $@

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Go: a C compiler (race detector), Chromium
 # and certutil (browser tests), nginx and HAProxy (make test-proxies, which builds
-# its Traefik by itself), shellcheck, and from npm axe-core and the TypeScript
-# checker, pinned by package-lock.json.
+# its Traefik by itself), PyJWT (examples/verify-python), shellcheck, and from npm
+# axe-core, the TypeScript checker and jose (examples/verify-node), pinned by
+# package-lock.json.
 #
 #   test/setup.sh          install what is missing, where that is allowed
 #   test/setup.sh --check  install nothing; say what is missing
@@ -12,17 +13,23 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# command | Debian packages | what does not run without it
+# command, or "python: modules" | Debian packages | what does not run without it
 parts='gcc|gcc libc6-dev|the race detector
 chromium|chromium fonts-liberation|browser tests
 certutil|libnss3-tools|browser tests over TLS
 nginx|nginx|the tests of examples/nginx
 haproxy|haproxy|the tests of examples/haproxy
+python: jwt, cryptography|python3-jwt python3-cryptography|the test of examples/verify-python
 shellcheck|shellcheck|the check of shell scripts
-npm|npm|accessibility checks and type checks of JavaScript'
+npm|npm|accessibility checks, type checks of JavaScript, the test of examples/verify-node'
 
 PATH=$PATH:/usr/sbin # where Debian keeps servers
-have() { command -v "$1" >/dev/null 2>&1; }
+have() {
+	case $1 in
+	python:*) python3 -c "import${1#python:}" || /usr/bin/python3 -c "import${1#python:}" ;;
+	*) command -v "$1" ;;
+	esac >/dev/null 2>&1
+}
 
 each_missing() { # calls "$1 packages purpose" for each part that is not here
 	local command packages purpose
@@ -31,8 +38,9 @@ each_missing() { # calls "$1 packages purpose" for each part that is not here
 	done <<<"$parts"
 }
 
+node_dirs='. ../examples/verify-node'
 node_modules_current() {
-	[ -f node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ]
+	[ -f "$1/node_modules/.package-lock.json" ] && [ ! "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]
 }
 
 install_debian() {
@@ -57,9 +65,11 @@ if [ "${1:-}" != --check ]; then
 	if have apt-get && [ "$(id -u)" = 0 ]; then
 		install_debian || echo "apt-get did not succeed; what is missing is listed below" >&2
 	fi
-	if have npm && ! node_modules_current; then
-		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || echo "npm did not succeed" >&2
-	fi
+	for dir in $node_dirs; do
+		if have npm && ! node_modules_current "$dir"; then
+			npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund --loglevel=error || echo "npm did not succeed in $dir" >&2
+		fi
+	done
 fi
 
 missing=0
@@ -69,6 +79,7 @@ report() {
 }
 each_missing report
 [ -f node_modules/axe-core/axe.min.js ] || report 'axe-core (npm ci in test/)' 'accessibility checks'
+[ -d ../examples/verify-node/node_modules/jose ] || report 'jose (npm ci in examples/verify-node/)' 'the test of examples/verify-node'
 
 if [ "$missing" = 1 ]; then
 	[ "$(id -u)" = 0 ] || echo "on Debian: sudo test/setup.sh" >&2
