@@ -401,14 +401,14 @@ type FlowInfo struct {
 	StepUp   bool
 }
 
-// Flow answers the browser's e-mail flow, or nil.
+// Flow answers the browser's e-mail flow, or nil; one of an API client is none.
 func (s *Service) Flow(ctx context.Context, t Token) (*FlowInfo, error) {
 	if t == "" {
 		return nil, nil
 	}
 	var f flow
 	err := s.rt.store.View(ctx, func(tx store.Tx) error { return tx.Peek(store.KindFlow, t.Hash(), &f) })
-	if errors.Is(err, store.ErrNotFound) || err == nil && s.over(&f) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (s.over(&f) || f.ClientID != "") {
 		return nil, nil
 	}
 	if err != nil {
