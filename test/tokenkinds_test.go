@@ -31,8 +31,8 @@ const flowCookie, deviceCookie = "__Host-passwordless-flow", "__Host-passwordles
 type kindsWorld struct {
 	*world
 	plain    *harness.Client // without cookies of its own
-	apiFlow  string          // of a code that was mailed to somebody else
-	apiCode  string          // which stays unused until its turn
+	apiCode  string          // of the API flow token
+	code     string          // of the portal's flow cookie
 	otherAPI string          // a flow whose code is one of the kinds
 	nonce    string          // of the browser that the ticket is for
 }
@@ -107,14 +107,16 @@ func (w *kindsWorld) collect(t *testing.T) kinds {
 	all["access JWT"], all["API session token"], all["refresh token"] = tokens.Access, tokens.Session, others.Refresh
 
 	all["API flow token"], w.apiCode = w.begin(t, "flow@example.test")
-	w.apiFlow = all["API flow token"]
 	w.otherAPI, all["code"] = w.begin(t, "code@example.test")
 
 	linked := w.client(t)
 	page := w.ask(t, linked, w.URL(authHost, "/login"), "link@example.test")
 	_, all["mailed link token"], _ = strings.Cut(w.mail.Wait("link@example.test").Link(t, "/login/link"), "#")
-	all["portal flow cookie"] = linked.Cookie(w.URL(authHost, "/"), flowCookie)
 	_, all["invite token"], _ = strings.Cut(strings.TrimSpace(w.command(t, "invite", "invited@example.test").Stdout), "#")
+
+	coded := w.client(t)
+	w.ask(t, coded, w.URL(authHost, "/login"), "cookie@example.test")
+	all["portal flow cookie"], w.code = coded.Cookie(w.URL(authHost, "/"), flowCookie), w.mail.Wait("cookie@example.test").Code(t)
 
 	ceremony := script(t, linked, page, "/login/passkey/options", "{}")
 	var begun struct{ Flow string }
@@ -226,6 +228,7 @@ func (w *kindsWorld) consumers() []consumer {
 		{"the callback of an app", []string{"hand-over ticket"}, func(_ *testing.T, v string) bool {
 			return w.givesSession(navigate(w.plain, w.URL(otherHost, "/.auth/callback?"+url.Values{"ticket": {v}}.Encode()), "Cookie", flowCookie+"="+w.nonce))
 		}},
+		{"the cookie of a typed code", []string{"portal flow cookie"}, w.typed},
 		{"the flow of a code", []string{"API flow token"}, func(t *testing.T, v string) bool {
 			return ok(w.post(t, "/api/login/email/verify", map[string]string{"flow": v, "code": w.apiCode}))
 		}},
@@ -239,6 +242,21 @@ func (w *kindsWorld) consumers() []consumer {
 			return w.post(t, "/api/logout", map[string]string{}, "Authorization", "Bearer "+v).StatusCode == http.StatusNoContent
 		}},
 	}
+}
+
+// typed types a code into the page of a sign-in whose cookie is v: the code of
+// the mail that this cookie asked for, or else of the API's.
+func (w *kindsWorld) typed(t *testing.T, v string) bool {
+	t.Helper()
+	login := navigate(w.plain, w.URL(authHost, "/login"), "Cookie", flowCookie+"="+v)
+	_, fields := form(t, login, "/login")
+	fields.Set("code", w.apiCode)
+	if strings.Contains(navigate(w.plain, w.URL(authHost, "/login/code"), "Cookie", flowCookie+"="+v).Body, "cookie@example.test") {
+		fields.Set("code", w.code)
+	}
+	at := w.URL(authHost, "/login/code")
+	return w.givesSession(w.plain.Request(http.MethodPost, at, fields.Encode(), "Cookie", flowCookie+"="+v,
+		"Content-Type", "application/x-www-form-urlencoded", "Origin", strings.TrimSuffix(at, "/login/code"), "Sec-Fetch-Site", "same-origin"))
 }
 
 // givesSession reports whether an answer sets a session cookie.
