@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,16 +35,17 @@ func readDoc(t *testing.T, name string) string {
 	return string(text)
 }
 
-// docs are README.md and docs/*.md, by path from the root.
+// docs are README.md, docs/*.md and what stands beside the examples, by path
+// from the root.
 func docs(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(harness.Root(t), "docs", "*.md"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no documents: %v", err)
-	}
 	names := []string{"README.md"}
-	for _, f := range files {
-		names = append(names, filepath.Join("docs", filepath.Base(f)))
+	for _, pattern := range []string{"docs/*.md", "examples/*/README.md"} {
+		found, err := fs.Glob(os.DirFS(harness.Root(t)), pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no documents %s: %v", pattern, err)
+		}
+		names = append(names, found...)
 	}
 	return names
 }

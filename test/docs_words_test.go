@@ -176,7 +176,7 @@ func TestDocs_EveryCommand(t *testing.T) {
 	}
 	known := []string{"invite", "explain", "doctor", "health"}
 	below := regexp.MustCompile(`(?m)^  ([a-z]+)  +[A-Z]`)
-	for _, group := range []string{"user", "session", "token"} {
+	for _, group := range []string{"user", "session", "token", "keys"} {
 		_, list, _ := strings.Cut(help(group), "Available Commands:\n")
 		for _, m := range below.FindAllStringSubmatch(list, -1) {
 			known = append(known, group+" "+m[1])
