@@ -14,10 +14,11 @@ type CookieStatus = cookies.Status
 // Cookie names (DESIGN §5). On http://*.localhost, and nowhere else, they lose
 // the prefix and the Secure attribute, since WebKit drops Secure cookies there.
 const (
-	sessionCookie = "passwordless"
-	flowCookie    = "passwordless-flow"
-	deviceCookie  = "passwordless-device"
-	hostPrefix    = "__Host-"
+	sessionCookie  = "passwordless"
+	flowCookie     = "passwordless-flow"
+	deviceCookie   = "passwordless-device"
+	languageCookie = "passwordless-lang"
+	hostPrefix     = "__Host-"
 )
 
 // SessionCookie is the name of the session cookie on an origin.
@@ -44,20 +45,30 @@ func (s *Service) DeviceCookie(o Origin) string {
 	return deviceCookie
 }
 
+// LanguageCookie is the name of the cookie that keeps the language which somebody
+// chose. Its value is no secret, and none of ours: only a tag.
+func (s *Service) LanguageCookie(o Origin) string {
+	if o.Scheme == "https" {
+		return hostPrefix + languageCookie
+	}
+	return languageCookie
+}
+
 // OurCookies are the names that never reach an upstream of this origin, nor
 // come from one. On https an unprefixed twin is somebody else's cookie: we
 // ignore it, and it passes.
 func (s *Service) OurCookies(o Origin) []string {
 	if o.Scheme == "https" {
-		return []string{hostPrefix + sessionCookie, hostPrefix + flowCookie, hostPrefix + deviceCookie}
+		return []string{hostPrefix + sessionCookie, hostPrefix + flowCookie, hostPrefix + deviceCookie, hostPrefix + languageCookie}
 	}
-	return []string{sessionCookie, flowCookie, deviceCookie}
+	return []string{sessionCookie, flowCookie, deviceCookie, languageCookie}
 }
 
 // CookieNames are our cookies on any origin.
 func CookieNames() []string {
 	return []string{
-		hostPrefix + sessionCookie, hostPrefix + flowCookie, hostPrefix + deviceCookie, sessionCookie, flowCookie, deviceCookie,
+		hostPrefix + sessionCookie, hostPrefix + flowCookie, hostPrefix + deviceCookie, hostPrefix + languageCookie,
+		sessionCookie, flowCookie, deviceCookie, languageCookie,
 	}
 }
 
@@ -78,6 +89,16 @@ func FindCookie(headers []string, name string) (Token, bool) {
 		return "", false
 	}
 	return secret.Parse(value)
+}
+
+// FindPlain reads a cookie of ours that is no token, or "" unless it is there
+// exactly once and well formed (CK-2).
+func FindPlain(headers []string, name string) string {
+	value, status := cookies.Find(headers, name)
+	if status != cookies.One {
+		return ""
+	}
+	return value
 }
 
 // IsBadCookie reports whether a cookie is there in a form that we never set, or

@@ -9,12 +9,13 @@
 // first.
 package useragent
 
-import "strings"
+import (
+	"strings"
 
-// Unknown is the description of a header that names nothing we know.
-const Unknown = "Unknown device"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
+)
 
-// sign is a piece of the header and what it stands for.
+// sign is a piece of the header and what it stands for: a name, or a message key.
 type sign struct{ mark, name string }
 
 // programs are in the order in which they give themselves away: nearly all
@@ -49,16 +50,16 @@ var programs = [...]sign{
 	{"Wget/", "Wget"},
 	{"HTTPie/", "HTTPie"},
 	{"PostmanRuntime/", "Postman"},
-	{"okhttp/", "an app"},
-	{"Dalvik/", "an app"},
-	{"CFNetwork/", "an app"},
-	{"Dart/", "an app"},
-	{"python-", "a script"},
-	{"Python/", "a script"},
-	{"PowerShell/", "a script"},
-	{"Go-http-client/", "a script"},
-	{"axios/", "a script"},
-	{"node", "a script"},
+	{"okhttp/", "device.app"},
+	{"Dalvik/", "device.app"},
+	{"CFNetwork/", "device.app"},
+	{"Dart/", "device.app"},
+	{"python-", "device.script"},
+	{"Python/", "device.script"},
+	{"PowerShell/", "device.script"},
+	{"Go-http-client/", "device.script"},
+	{"axios/", "device.script"},
+	{"node", "device.script"},
 }
 
 // systems are in order too: Android says Linux, iPhones say Mac OS X.
@@ -72,25 +73,40 @@ var systems = [...]sign{
 	{"Windows", "Windows"},
 	{"Macintosh", "macOS"},
 	{"Mac OS X", "macOS"},
-	{"Darwin/", "an Apple device"},
+	{"Darwin/", "device.apple"},
 	{"Linux", "Linux"},
 	{"BSD", "BSD"},
 }
 
-// Describe answers such as "Firefox on Linux", "Safari on iPhone", "Instagram
-// on Android", "curl" or Unknown.
-func Describe(userAgent string) string {
+// Describe is DescribeIn in English.
+func Describe(userAgent string) string { return DescribeIn(i18n.English(), userAgent) }
+
+// DescribeIn answers such as "Firefox on Linux", "Safari on iPhone", "Instagram
+// on Android", "curl" or "Unknown device" in a language.
+func DescribeIn(l *i18n.Language, userAgent string) string {
 	program, system := find(apps[:], userAgent), find(systems[:], userAgent)
 	if program == "" {
 		program = find(programs[:], userAgent)
 	}
 	switch {
-	case program != "" && system != "":
-		return capital(program + " on " + system)
-	case program+system != "":
-		return capital(program + system)
+	case program+system == "":
+		return l.Text("device.unknown")
+	case system == "":
+		return name(l, program)
+	case program == "":
+		return name(l, system)
+	case system == "device.apple":
+		return l.Text("device.on-apple", "program", i18n.Word(name(l, program)))
 	}
-	return Unknown
+	return l.Text("device.on", "program", i18n.Word(name(l, program)), "system", i18n.Word(system))
+}
+
+// name is a proper name as it is, and what has none by its message.
+func name(l *i18n.Language, s string) string {
+	if l.Has(s) {
+		return l.Text(s)
+	}
+	return s
 }
 
 func find(signs []sign, in string) string {
@@ -100,12 +116,4 @@ func find(signs []sign, in string) string {
 		}
 	}
 	return ""
-}
-
-// capital begins a phrase with an upper-case letter; names keep theirs.
-func capital(s string) string {
-	if strings.HasPrefix(s, "a ") || strings.HasPrefix(s, "an ") {
-		return "A" + s[1:]
-	}
-	return s
 }

@@ -41,8 +41,8 @@ func TestDescribe_NamesBrowserAndSystem(t *testing.T) {
 		{"A script on Windows", "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.2506"},
 		{"curl", "curl/8.5.0"},
 		{"Windows", "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)"},
-		{useragent.Unknown, ""},
-		{useragent.Unknown, "Your account is locked, go to https://evil.example"},
+		{"Unknown device", ""},
+		{"Unknown device", "Your account is locked, go to https://evil.example"},
 	} {
 		if got := useragent.Describe(c.header); got != c.want {
 			t.Errorf("Describe(%q) = %q, want %q", c.header, got, c.want)
