@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
@@ -98,7 +97,8 @@ func (w *Worker) deliver(m *store.Message) error {
 
 // render makes the mail of a row. Its errors tell nothing of what it holds.
 func (w *Worker) render(m *store.Message) (email.Address, []byte, error) {
-	if m.Kind != store.MailMessage || !slices.Contains(mails, m.Template) {
+	k, known := kindOf(m.Template)
+	if m.Kind != store.MailMessage || !known {
 		return "", nil, errors.New("there is no template of this name")
 	}
 	to, err := email.Parse(m.To)
@@ -109,16 +109,17 @@ func (w *Worker) render(m *store.Message) (email.Address, []byte, error) {
 	if err != nil {
 		return "", nil, errors.New("its secrets cannot be opened; was the root key replaced?")
 	}
-	now := w.o.Now()
-	data, err := signIn(m, secrets, now)
+	now, l := w.o.Now(), w.templates.languages.Lookup(m.Params[authcore.ParamLang])
+	common := about(l, m, now)
+	data, err := k.read(common, m, secrets)
 	if err != nil {
 		return "", nil, err
 	}
-	plain, rich, err := w.templates.render(m.Template, data)
+	plain, rich, err := w.templates.render(l.Tag(), k.name, data)
 	if err != nil {
 		return "", nil, errors.New("the template does not work with this mail")
 	}
-	body, err := compose(m.ID, w.from, to, now, data, plain, rich)
+	body, err := compose(m.ID, w.from, to, now, subject(l, k, common), plain, rich)
 	if err != nil {
 		return "", nil, errors.New("the mail cannot be written")
 	}

@@ -10,11 +10,16 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/email"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
+
+// subject is the same for every mail of a kind and a brand: subjects are shown
+// on locked screens and kept in logs (ML-7).
+func subject(l *i18n.Language, k kind, a About) string { return l.Text(k.subject, "brand", a.Brand) }
 
 // compose builds the mail: headers, a text part and an HTML part, all of it
 // 7-bit, with lines that no server needs to break.
-func compose(id string, from *netmail.Address, to email.Address, now time.Time, data SignIn, plain, rich string) ([]byte, error) {
+func compose(id string, from *netmail.Address, to email.Address, now time.Time, subject, plain, rich string) ([]byte, error) {
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP))
 	if err := m.From(from.String()); err != nil {
 		return nil, fmt.Errorf("setting the sender: %w", err)
@@ -22,8 +27,7 @@ func compose(id string, from *netmail.Address, to email.Address, now time.Time, 
 	if err := m.To(string(to)); err != nil {
 		return nil, fmt.Errorf("setting the recipient: %w", err)
 	}
-	// ML-7: subjects are shown on locked screens and kept in logs.
-	m.Subject("Sign in to " + data.Brand)
+	m.Subject(subject)
 	m.SetDateWithValue(now)
 	// The same for every try, so that mailboxes can tell a repeated delivery.
 	_, domain, _ := strings.Cut(from.Address, "@")

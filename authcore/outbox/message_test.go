@@ -204,6 +204,59 @@ func TestMail_AdaptsToWhatItCarries(t *testing.T) {
 	}
 }
 
+func TestMail_InTheLanguageOfItsRow(t *testing.T) {
+	for lang, want := range map[string][]string{
+		"":   {"Sign in to Example", `<html lang="en" dir="ltr">`, "Firefox on Linux", "within 10 minutes"},
+		"xx": {"Sign in to Example", `<html lang="en" dir="ltr">`, "Firefox on Linux", "within 10 minutes"},
+		"de": {"Bei Example anmelden", `<html lang="de" dir="ltr">`, "Firefox auf Linux", "innerhalb von 10 Minuten"},
+	} {
+		l := write(t, testCode, testLink, func(m *store.Message) { m.Params[authcore.ParamLang] = lang })
+		if got := l.Get("Subject"); got != want[0] || !strings.HasPrefix(l.text, want[0]+"\n") {
+			t.Errorf("%q: subject %q, text %s", lang, got, l.text)
+		}
+		if !strings.Contains(l.html, want[1]) || l.alone("1234 5678") != 1 || l.alone(testLink) != 1 {
+			t.Errorf("%q: %s\n%s", lang, l.html, l.text)
+		}
+		for _, body := range []string{l.text, l.html} {
+			if !strings.Contains(body, want[2]) || !strings.Contains(body, want[3]) {
+				t.Errorf("%q: %s", lang, body)
+			}
+		}
+	}
+	l := write(t, testCode, testLink, func(m *store.Message) {
+		m.Params[authcore.ParamLang], m.Params[authcore.ParamBrand] = "de", "Größe"
+	})
+	subject, err := new(mime.WordDecoder).DecodeHeader(l.Get("Subject"))
+	if err != nil || subject != "Bei Größe anmelden" {
+		t.Errorf("subject %q, %v", subject, err)
+	}
+}
+
+// Ours are not tried at each start, so they are here: every mail in every shape
+// and language.
+func TestTemplates_OursAreOfUseInEveryLanguage(t *testing.T) {
+	templates, err := loadTemplates("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := templates.try(); err != nil {
+		t.Error(err)
+	}
+	for _, l := range templates.languages.Languages() {
+		for _, k := range kinds {
+			if !l.Has(k.subject) {
+				t.Errorf("%s has no subject in %s", k.name, l.Tag())
+			}
+			for _, s := range k.samples(About{Lang: l.Tag(), Brand: "Example", Host: "auth.example.com", Device: "curl", Minutes: 10}) {
+				plain, _, err := templates.render(l.Tag(), k.name, s.data)
+				if err != nil || strings.Contains(plain, "<") || strings.Contains(plain, "{") {
+					t.Errorf("%s, %s: %v\n%s", l.Tag(), k.name, err, plain)
+				}
+			}
+		}
+	}
+}
+
 // A link is far longer than an encoded line.
 func TestMail_LongLinkSurvivesEncoding(t *testing.T) {
 	for _, link := range []string{
@@ -276,9 +329,29 @@ func TestTemplates_AFolderReplacesThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, rich, err := templates.render(authcore.TemplateSignIn, SignIn{Brand: "B", Code: "1234 5678", Link: testLink, Minutes: 1})
+	plain, rich, err := templates.render("en", authcore.TemplateSignIn, SignIn{About{Lang: "en", Brand: "B", Minutes: 1}, "1234 5678", testLink})
 	if err != nil || plain != "Hallo! 1234 5678\n"+testLink+"\n" || !strings.Contains(rich, "<h1>Sign in to B</h1>") {
 		t.Errorf("text %q, HTML %q, %v", plain, rich, err)
+	}
+}
+
+func TestTemplates_AFolderMayReplaceThemInOneLanguage(t *testing.T) {
+	dir := t.TempDir()
+	file(t, dir, "sign-in.de.txt", "Hallo {{.Brand}}, {{.Lang}}! {{.Code}}\n{{.Link}}\n")
+	file(t, dir, "sign-in.html", `<p>{{.Lang}} {{t "mail.sign-in.button"}} {{when .At}}</p>{{.Code}} <a href="{{.Link}}">x</a>`)
+	templates, err := loadTemplates(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string][2]string{
+		"de": {"Hallo B, de! 1234 5678\n" + testLink + "\n", "<p>de Anmelden 1. März 2026, 12:00 Uhr UTC</p>"},
+		"en": {"Sign in to B\n", "<p>en Sign in 1 March 2026, 12:00 UTC</p>"},
+	} {
+		at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		plain, rich, err := templates.render(tag, authcore.TemplateSignIn, SignIn{About{Lang: tag, Brand: "B", At: at, Minutes: 1}, "1234 5678", testLink})
+		if err != nil || !strings.HasPrefix(plain, want[0]) || !strings.HasPrefix(rich, want[1]) {
+			t.Errorf("%s: text %q, HTML %q, %v", tag, plain, rich, err)
+		}
 	}
 }
 
@@ -291,7 +364,10 @@ func TestTemplates_AMistakeStopsTheStart(t *testing.T) {
 		"no code":       {"sign-in.html", `<a href="{{.Link}}">x</a>`, "sign-in.html does not show the code; write {{.Code}}"},
 		"empty":         {"sign-in.txt", "", "does not show"},
 		"other name":    {"signin.txt", "x", `there is no mail called "signin.txt"; known are sign-in.txt, sign-in.html, codes-paused.txt, codes-paused.html`},
-		"no host":       {"codes-paused.txt", "x", "codes-paused does not show where to sign in; write {{.Host}}"},
+		"no language":   {"sign-in.tlh.txt", "{{.Code}} {{.Link}}", `there is no mail called "sign-in.tlh.txt"`},
+		"in one only":   {"sign-in.de.txt", "{{.Code}}", "sign-in.de.txt does not show the link; write {{.Link}}"},
+		"no message":    {"sign-in.txt", `{{.Code}} {{.Link}} {{t "nothing"}}`, `there is no message "nothing"`},
+		"no host":       {"codes-paused.txt", "x", "codes-paused.txt does not show where to sign in; write {{.Host}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
