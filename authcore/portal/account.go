@@ -6,34 +6,28 @@ import (
 	"slices"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 	"github.com/passwordless-auth/passwordless-auth/authcore/useragent"
 )
 
-// notice is what the account page says was just done.
-func notice(done string) string {
-	switch done {
-	case "confirmed":
-		return "Thank you, that was you. Go on with what you wanted to do."
-	case "passkey-added":
-		return "Passkey added. Next time you can sign in with it."
-	case "passkey-renamed":
-		return "Passkey renamed."
-	case "passkey-removed":
-		return "Passkey removed. All other browsers and apps were signed out."
-	case "handed-out":
-		return "You are in. Within 15 minutes, add a passkey on this device, and remove those that you have lost."
-	case "session-revoked":
-		return "That browser is signed out."
-	}
-	return ""
+// notices are what the account page says was just done, by the query's word.
+var notices = map[string]string{
+	"confirmed":       "account.done.confirmed",
+	"passkey-added":   "account.done.passkey-added",
+	"passkey-renamed": "account.done.passkey-renamed",
+	"passkey-removed": "account.done.passkey-removed",
+	"handed-out":      "account.done.handed-out",
+	"session-revoked": "account.done.session-revoked",
 }
 
 func (h *Handler) getAccount(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	p, err := h.begin(w, b, "Your account", h.trip(one(r.URL.Query(), "to"))) // an app asks for a passkey
+	p, err := h.begin(w, r, b, "account.title", h.trip(one(r.URL.Query(), "to"))) // an app asks for a passkey
 	if err != nil {
 		return err
 	}
-	p.Notice = notice(one(r.URL.Query(), "done"))
+	if done := notices[one(r.URL.Query(), "done")]; done != "" {
+		p.Notice = p.Lang.Text(done)
+	}
 	return h.account(w, r, b, http.StatusOK, p)
 }
 
@@ -70,7 +64,7 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 		}
 	}
 	for _, d := range devices {
-		page.Sessions = append(page.Sessions, h.sessionRow(&d))
+		page.Sessions = append(page.Sessions, h.sessionRow(p.Lang, &d))
 	}
 	slices.SortStableFunc(page.Sessions, func(a, b accountSession) int { return rank(a) - rank(b) })
 	h.render(w, r, status, page)
@@ -85,10 +79,10 @@ func rank(s accountSession) int {
 	return 1
 }
 
-func (h *Handler) sessionRow(d *authcore.Device) accountSession {
+func (h *Handler) sessionRow(l *i18n.Language, d *authcore.Device) accountSession {
 	s := d.Session
 	row := accountSession{
-		ID: s.ID, Device: useragent.Describe(s.UserAgent), IP: s.IP, SignedIn: s.CreatedAt, LastSeen: s.LastSeen,
+		ID: s.ID, Device: useragent.DescribeIn(l, s.UserAgent), IP: s.IP, SignedIn: s.CreatedAt, LastSeen: s.LastSeen,
 		Current: d.Current, Apps: d.Apps, How: how(s.AMR),
 	}
 	if s.ClientID != "" {
@@ -100,19 +94,20 @@ func (h *Handler) sessionRow(d *authcore.Device) accountSession {
 	return row
 }
 
-// how says what a session was signed in with, the strongest first.
+// how is the message that says what a session was signed in with, the strongest
+// first.
 func how(amr []string) string {
 	switch {
 	case slices.Contains(amr, authcore.AMRPasskey):
-		return "with a passkey"
+		return "account.signed-in-passkey"
 	case slices.Contains(amr, authcore.AMREmail):
-		return "by e-mail"
+		return "account.signed-in-email"
 	case slices.Contains(amr, authcore.AMRHandOut):
-		return "by a hand-out link"
+		return "account.signed-in-hand-out"
 	case slices.Contains(amr, authcore.AMRInvite):
-		return "by invitation"
+		return "account.signed-in-invite"
 	}
-	return ""
+	return "account.signed-in"
 }
 
 // accountForm reads a form of the account page and runs act. What the person
@@ -132,11 +127,11 @@ func (h *Handler) accountForm(w http.ResponseWriter, r *http.Request, b *authcor
 		return err
 	}
 	m, _ := h.resolve(r, err)
-	p, err := h.begin(w, b, "Your account", trip{})
+	p, err := h.begin(w, r, b, "account.title", trip{})
 	if err != nil {
 		return err
 	}
-	p.Error = m.what + " " + m.next
+	p.Error = m.in(p.Lang).detail(p.Lang)
 	return h.account(w, r, b, m.status, p)
 }
 
@@ -204,7 +199,7 @@ func (h *Handler) postAdd(w http.ResponseWriter, r *http.Request, b *authcore.Br
 	if err := h.script(r, b, &a); err != nil {
 		return err
 	}
-	added, err := h.svc.FinishAddPasskey(r.Context(), a.Flow, a.Credential, useragent.Describe(r.UserAgent()), *b)
+	added, err := h.svc.FinishAddPasskey(r.Context(), a.Flow, a.Credential, useragent.DescribeIn(h.language(r), r.UserAgent()), *b)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
 // The JSON API (DESIGN §7): no cookies, one bearer token, problem documents.
@@ -42,8 +43,8 @@ type apiHandler func(http.ResponseWriter, *http.Request) error
 // apiRefused answers a problem whatever the client looks like.
 func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) {
 	m, ref := h.resolve(r, err)
-	p := problem{Title: m.title, Detail: m.what + " " + m.next, Code: m.code}
-	switch { // programmers get other words than people
+	p := m.problem(i18n.English()) // for developers
+	switch {                       // programmers get other words than people
 	case errors.Is(err, errJSON):
 		p.Detail = "The JSON is malformed, or a member is unknown, doubled or of the wrong type."
 	case errors.Is(err, errType):

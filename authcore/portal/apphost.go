@@ -142,7 +142,7 @@ func (h *Handler) appLogoutPage(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, http.StatusSeeOther, h.svc.URL("/signed-out"))
 		return nil
 	}
-	h.render(w, r, http.StatusOK, logoutPage{h.appPage(app, d.Identity, "Sign out"), app.Origin.String() + "/"})
+	h.render(w, r, http.StatusOK, logoutPage{h.appPage(r, app, d.Identity, "logout.title"), app.Origin.String() + "/"})
 	return nil
 }
 
@@ -198,7 +198,7 @@ func (h *Handler) appMe(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	f := refusals[authcore.Unauthenticated].failure
-	f.code, f.action = string(authcore.Unauthenticated), action{Label: "Sign in", URL: start}
+	f.code, f.action = string(authcore.Unauthenticated), action{Label: "action.sign-in", URL: start}
 	h.appFail(w, r, &authcore.Decision{App: app}, http.StatusUnauthorized, f)
 	return nil
 }
@@ -237,13 +237,11 @@ func (h *Handler) appDenied(w http.ResponseWriter, r *http.Request) error {
 // its 403, with which no browser follows a redirect.
 func (h *Handler) deniedElsewhere(w http.ResponseWriter, r *http.Request, d *authcore.Decision, wanted string) {
 	f := failure{
-		"Refused", "The proxy in front did not let this through, though it would be let through now.",
-		"Try again. If it stays so, ask the person who runs this site: the log has this request’s reason.", string(authcore.Forbidden),
-		action{Label: "Try again", URL: d.App.Origin.String() + wanted},
+		key: "refused.by-proxy", code: string(authcore.Forbidden),
+		action: action{Label: "action.try-again", URL: d.App.Origin.String() + wanted},
 	}
 	if d.Verdict != authcore.Allow {
-		f.what, f.Label, f.URL = "You are not signed in here, or not well enough.", "Sign in", authcore.StartURL(d.App, wanted, 0, d.Need)
-		f.next = "Sign in, then try again."
+		f.key, f.action = "refused.by-proxy-sign-in", action{Label: "action.sign-in", URL: authcore.StartURL(d.App, wanted, 0, d.Need)}
 	}
 	h.appFail(w, r, d, http.StatusForbidden, f)
 }

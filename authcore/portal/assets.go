@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -31,17 +32,21 @@ var assetTypes = map[string]string{
 // moduleImport is how our scripts name each other; the hashed name goes in.
 var moduleImport = regexp.MustCompile(`from "\./([a-z]+\.js)"`)
 
+// messageNamed is how our scripts name a message; its text goes into the page.
+var messageNamed = regexp.MustCompile(`\bword\("([^"]+)"`)
+
 // assets are the static files under their hashed names. A name holds a hash of
 // its content, so an answer may be kept for ever.
 type assets struct {
-	source map[string][]byte // by plain name, before hashing
-	hashed map[string]string // plain name → hashed name
-	served map[string][]byte // by hashed name
+	source map[string][]byte   // by plain name, before hashing
+	hashed map[string]string   // plain name → hashed name
+	served map[string][]byte   // by hashed name
+	words  map[string][]string // script → keys of the messages that it and what it imports name
 }
 
 // newAssets takes the embedded files and the brand's colour and logo.
 func newAssets(b Brand) (*assets, error) {
-	a := &assets{source: map[string][]byte{}, hashed: map[string]string{}, served: map[string][]byte{}}
+	a := &assets{source: map[string][]byte{}, hashed: map[string]string{}, served: map[string][]byte{}, words: map[string][]string{}}
 	files, err := fs.Glob(assetFiles, "assets/*")
 	if err != nil {
 		return nil, fmt.Errorf("listing assets: %w", err)
@@ -120,13 +125,20 @@ func (a *assets) name(plain string) (string, error) {
 		return "", fmt.Errorf("no asset is called %q", plain)
 	}
 	a.hashed[plain] = plain // an import cycle ends here; tests forbid it
+	var words []string
+	for _, m := range messageNamed.FindAllSubmatch(content, -1) {
+		words = append(words, string(m[1]))
+	}
 	for _, m := range moduleImport.FindAllSubmatch(content, -1) {
 		dep, err := a.name(string(m[1]))
 		if err != nil {
 			return "", fmt.Errorf("resolving %s: %w", plain, err)
 		}
 		content = bytes.ReplaceAll(content, m[0], []byte(`from "./`+dep+`"`))
+		words = append(words, a.words[string(m[1])]...)
 	}
+	slices.Sort(words)
+	a.words[plain] = slices.Compact(words)
 	sum := sha256.Sum256(content)
 	ext := path.Ext(plain)
 	hashed := strings.TrimSuffix(plain, ext) + "." + hex.EncodeToString(sum[:6]) + ext

@@ -56,13 +56,13 @@ func (h *Handler) bounced(w http.ResponseWriter, r *http.Request, app *authcore.
 	if _, ok := authcore.FindCookie(r.Header["Cookie"], h.svc.FlowCookie(app.Origin)); !ok {
 		why = bounceCookie
 	}
-	h.render(w, r, http.StatusBadRequest, circles(h.appPage(app, nil, ""), app, why,
+	h.render(w, r, http.StatusBadRequest, circles(h.appPage(r, app, nil, "bounces.title"), app, why,
 		authcore.StartURL(app, path, 0, authcore.Need{}), requestID(r)))
 }
 
 // inCircles: the hand-over works, and the app's session cookie is lost each time.
 func (h *Handler) inCircles(w http.ResponseWriter, r *http.Request, b *authcore.Browser, t trip) error {
-	p, err := h.begin(w, b, "", t)
+	p, err := h.begin(w, r, b, "bounces.title", t)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,6 @@ func (h *Handler) inCircles(w http.ResponseWriter, r *http.Request, b *authcore.
 }
 
 func circles(p Page, app *authcore.App, why bounceCause, retry, id string) bouncesPage {
-	p.Title = "Sign-in keeps coming back"
 	page := bouncesPage{Page: p, Cause: why, Expected: app.Origin.String(), Retry: retry, RequestID: id}
 	if why == bounceScheme {
 		seen := app.Origin

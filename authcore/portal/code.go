@@ -48,7 +48,7 @@ type codeView struct {
 }
 
 func (h *Handler) showCode(w http.ResponseWriter, r *http.Request, b *authcore.Browser, status int, v codeView) error {
-	p, err := h.begin(w, b, "Check your mail", v.trip)
+	p, err := h.begin(w, r, b, "code.title", v.trip)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,8 @@ func (h *Handler) codeRefused(w http.ResponseWriter, r *http.Request, t typed, t
 		return err
 	}
 	m := refusals[ref.Reason]
-	v := codeView{trip: to, email: t.address(), failed: m.what + " " + m.next}
+	l := h.language(r)
+	v := codeView{trip: to, email: t.address(), failed: m.in(l).detail(l)}
 	switch {
 	case ref.Reason == authcore.CodeInvalid && t.flow != nil:
 		v.wait = t.flow.ResendIn
@@ -140,9 +141,7 @@ func (h *Handler) codeRefused(w http.ResponseWriter, r *http.Request, t typed, t
 	case ref.Reason == authcore.FlowExpired && t.Session != nil:
 		// Back button, or the second press of one button.
 		h.fail(w, r, m.status, failure{
-			"You are signed in", "That code was used already, and it let you in.", "Go on from here.",
-			string(ref.Reason),
-			action{Label: "Continue", URL: h.next(to.sealed, false)},
+			key: "refused.code-used", code: string(ref.Reason), action: action{Label: "action.continue", URL: h.next(to.sealed, false)},
 		})
 		return nil
 	case ref.Reason == authcore.FlowExpired && v.email != "":
@@ -169,7 +168,7 @@ func (h *Handler) postResend(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(t.flow.ResendIn)))
 		return h.showCode(w, r, &t.Browser, http.StatusTooManyRequests, codeView{
 			trip: to, email: t.flow.Email, wait: t.flow.ResendIn,
-			failed: "A mail went out a moment ago. Wait half a minute, then ask again.",
+			failed: h.language(r).Text("code.wait"),
 		})
 	case t.flow != nil:
 		in.Address, in.StepUp = t.flow.Email, t.flow.StepUp

@@ -51,7 +51,7 @@ func examples(r *renderer) []example {
 		{"stepup-app-again", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Again: true}},
 		{"stepup-app-stuck", stepUpPage{Page: signedIn("This cannot be confirmed here"), For: wiki, Stuck: true}},
 		{"account", exampleAccount(signedIn("Your account"), at)},
-		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "with a passkey", SignedIn: at, LastSeen: at, Current: true}}}},
+		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-passkey", SignedIn: at, LastSeen: at, Current: true}}}},
 		{"signedout", signedOutPage{Page: base("Signed out")}},
 		{"signedout-app", signedOutPage{Page: signedIn("Signed out")}},
 		{"signedout-switch", signedOutPage{Page: signedIn("Use another account"), Switch: true}},
@@ -91,8 +91,8 @@ func exampleAccount(p Page, at time.Time) accountPage {
 			{ID: "pk4", Name: "Old phone", Created: at.AddDate(-1, 0, 0), MadeFor: "app.example.com"},
 		},
 		Sessions: []accountSession{
-			{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "with a passkey", SignedIn: at, LastSeen: at, Current: true, Apps: []string{"wiki.example.com", "app.example.com"}},
-			{ID: "s2", Device: "Firefox on Linux", IP: "2001:db8:85a3::8a2e:370:7334", How: "by e-mail", SignedIn: at.Add(-50 * time.Hour), LastSeen: at.Add(-2 * time.Hour)},
+			{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-passkey", SignedIn: at, LastSeen: at, Current: true, Apps: []string{"wiki.example.com", "app.example.com"}},
+			{ID: "s2", Device: "Firefox on Linux", IP: "2001:db8:85a3::8a2e:370:7334", How: "account.signed-in-email", SignedIn: at.Add(-50 * time.Hour), LastSeen: at.Add(-2 * time.Hour)},
 		},
 		Signal: passkeySignal{RPID: "auth.example.com", UserHandle: "dXNlcg", Credentials: []string{"YQ", "Yg"}},
 	}

@@ -14,6 +14,7 @@ var configuredOrigin = regexp.MustCompile(`^https?://[a-z0-9.-]+(:[0-9]{1,5})?$`
 func pageHeaders(h http.Header, p Page, template, style string) {
 	dataHeaders(h, p.Secure)
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Add("Vary", "Accept-Language, Cookie")
 	h.Set("Content-Security-Policy", contentPolicy(style, p.App, p.Portal))
 	h.Set("Permissions-Policy", "publickey-credentials-get=(self), publickey-credentials-create=(self), "+
 		"camera=(), microphone=(), geolocation=(), payment=(), usb=()")

@@ -25,11 +25,11 @@ type goOn struct {
 }
 
 func (h *Handler) getLink(w http.ResponseWriter, r *http.Request) error {
-	return h.mailedPage(w, r, "Sign in", func(p Page) view { return linkPage{p} })
+	return h.mailedPage(w, r, "link.title", func(p Page) view { return linkPage{p} })
 }
 
 func (h *Handler) getInvite(w http.ResponseWriter, r *http.Request) error {
-	return h.mailedPage(w, r, "Invitation", func(p Page) view { return invitePage{p, h.svc.Config().MailWorks()} })
+	return h.mailedPage(w, r, "invite.title", func(p Page) view { return invitePage{p, h.svc.Config().MailWorks()} })
 }
 
 // mailedPage neither redirects nor signs anybody in (ML-4).
@@ -38,7 +38,7 @@ func (h *Handler) mailedPage(w http.ResponseWriter, r *http.Request, title strin
 	if err != nil {
 		return err
 	}
-	p, err := h.begin(w, &b, title, trip{})
+	p, err := h.begin(w, r, &b, title, trip{})
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (h *Handler) postLinkPeek(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, linkDoc{
-		Same: info.Same, Email: info.Email, Device: useragent.Describe(info.Agent),
+		Same: info.Same, Email: info.Email, Device: useragent.DescribeIn(h.language(r), info.Agent),
 		RequestedAt: info.AskedAt.UTC().Format(time.RFC3339), CurrentUser: currentUser(&b),
 	})
 	return nil
@@ -149,13 +149,13 @@ func (h *Handler) postInvite(w http.ResponseWriter, r *http.Request) error {
 	}
 	done, err := h.svc.AcceptInvite(r.Context(), m.Token, b)
 	if ref, ok := authcore.AsRefusal(err); ok && ref.Reason == authcore.StepUpRequired {
-		detail := "This address has an account already, which was signed out everywhere since the invitation was made. Sign in by e-mail, then open it again."
+		f := failure{key: "invite.account", code: string(ref.Reason)}
 		if slices.Contains(ref.Methods, authcore.AMRPasskey) {
-			detail = "This address has an account with a passkey already. Sign in here with that passkey, then open the invitation again."
+			f.key = "invite.passkey"
 		}
-		h.writeProblem(w, r, http.StatusForbidden, problem{
-			Title: "Sign in first", Code: string(ref.Reason), Methods: ref.Methods, Detail: detail,
-		})
+		p := f.problem(h.language(r))
+		p.Methods = ref.Methods
+		h.writeProblem(w, r, http.StatusForbidden, p)
 		return nil
 	}
 	if err != nil {

@@ -27,12 +27,12 @@ func (h *Handler) getLogin(w http.ResponseWriter, r *http.Request) error {
 	case one(q, "in") == "1":
 		return h.cookieMissing(w, r, &b, t)
 	}
-	p, err := h.begin(w, &b, "Sign in", t)
+	p, err := h.begin(w, r, &b, "login.title", t)
 	if err != nil {
 		return err
 	}
 	if q.Has("to") && t.app == nil {
-		p.Notice = "The way back to the app has run out. Sign in here, then open the app again."
+		p.Notice = p.Lang.Text("login.way-lost")
 	}
 	h.render(w, r, http.StatusOK, h.login(p))
 	return nil
@@ -45,7 +45,7 @@ func (h *Handler) login(p Page) loginPage {
 
 // cookieMissing stops a sign-in whose cookies do not come back.
 func (h *Handler) cookieMissing(w http.ResponseWriter, r *http.Request, b *authcore.Browser, t trip) error {
-	p, err := h.begin(w, b, "Cookie missing", t)
+	p, err := h.begin(w, r, b, "cookie.title", t)
 	if err != nil {
 		return err
 	}
@@ -70,11 +70,12 @@ func (h *Handler) postLogin(w http.ResponseWriter, r *http.Request) error {
 	t := h.trip(f["to"])
 	_, err = h.svc.StartEmail(r.Context(), authcore.StartEmail{Address: f["email"], Browser: b, To: t.sealed})
 	if ref, ok := authcore.AsRefusal(err); ok && ref.Reason == authcore.EmailInvalid && !wantsProblem(r) {
-		p, err := h.begin(w, &b, "Sign in", t)
+		p, err := h.begin(w, r, &b, "login.title", t)
 		if err != nil {
 			return err
 		}
-		p.Error = ref.Detail
+		m, _ := h.resolve(r, ref)
+		p.Error = m.in(p.Lang).next
 		h.render(w, r, http.StatusBadRequest, h.login(p))
 		return nil
 	}
@@ -133,7 +134,7 @@ func (h *Handler) handOver(w http.ResponseWriter, r *http.Request, b *authcore.B
 
 // notForYou: the app host could only say so again.
 func (h *Handler) notForYou(w http.ResponseWriter, r *http.Request, b *authcore.Browser, t trip, at string) error {
-	p, err := h.begin(w, b, "Not open to you", t)
+	p, err := h.begin(w, r, b, "denied.title", t)
 	if err != nil {
 		return err
 	}

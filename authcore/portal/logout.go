@@ -15,7 +15,7 @@ func (h *Handler) getLogout(w http.ResponseWriter, r *http.Request) error {
 		h.see(w, "/signed-out")
 		return nil
 	}
-	p, err := h.begin(w, &b, "Sign out", trip{})
+	p, err := h.begin(w, r, &b, "logout.title", trip{})
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (h *Handler) getSignedOut(w http.ResponseWriter, r *http.Request) error {
 		h.see(w, "/login"+t.query())
 		return nil
 	}
-	p, err := h.begin(w, &b, "Signed out", t)
+	p, err := h.begin(w, r, &b, "signedout.title", t)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (h *Handler) getSignedOut(w http.ResponseWriter, r *http.Request) error {
 		p.App = app.Origin.String()
 	}
 	if toSwitch {
-		p.Title = "Use another account"
+		p.Title = p.Lang.Text("signedout.switch")
 	}
 	h.render(w, r, http.StatusOK, signedOutPage{Page: p, Everywhere: one(q, "everywhere") == "1", Sidecar: h.svc.Sidecar(), Switch: toSwitch})
 	return nil

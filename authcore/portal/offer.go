@@ -29,7 +29,7 @@ func (h *Handler) getOffer(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, http.StatusSeeOther, h.next(t.sealed, false))
 		return nil
 	}
-	p, err := h.begin(w, &b, "Use a passkey", t)
+	p, err := h.begin(w, r, &b, "offer.title", t)
 	if err != nil {
 		return err
 	}

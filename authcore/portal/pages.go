@@ -12,12 +12,16 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
-// Page is what every template gets. Handlers start from [renderer.page].
+// Page is what every template gets. Handlers start from [Handler.page] or
+// [Handler.begin]. Texts in it are in the page's language already.
 type Page struct {
 	Brand      PageBrand
-	Lang       string // BCP 47 tag of the texts
+	Lang       *i18n.Language
+	From       string // our path of this page, to come back to from the language switch
 	Base       string // "" at the portal, "/.auth" on an app's host; goes before every path
 	Title      string // without the brand's name
 	FormToken  string // binds forms and script calls to this browser (CS-1)
@@ -136,7 +140,7 @@ type accountSession struct {
 	ID       string // path segment
 	Device   string // "Firefox on Linux"
 	IP       string
-	How      string // "with a passkey"
+	How      string // message key: signed in with a passkey, by e-mail …
 	SignedIn time.Time
 	LastSeen time.Time
 	Current  bool     // the browser that asks
@@ -195,7 +199,7 @@ type errorPage struct {
 
 // action is a link drawn as a button.
 type action struct {
-	Label  string
+	Label  string // a message key, and its text on a page
 	URL    string
 	NewTab bool // keeps the page that a form was sent from
 }

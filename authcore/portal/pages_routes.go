@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -12,6 +13,9 @@ import (
 func (h *Handler) routePages() {
 	for pattern, fn := range h.pageRoutes() {
 		h.handle(h.portal, pattern, fn)
+		if p, ok := strings.CutPrefix(pattern, "GET "); ok && !strings.Contains(p, "{") {
+			h.own[p] = true
+		}
 	}
 }
 
@@ -37,6 +41,7 @@ func (h *Handler) pageRoutes() map[string]func(http.ResponseWriter, *http.Reques
 		"POST /logout":                h.postLogout,
 		"GET /signed-out":             h.getSignedOut,
 		"GET /login/offer":            h.getOffer,
+		"POST /language":              h.postLanguage,
 
 		"POST /login/offer":                   h.member(h.postOffer),
 		"GET /login/step-up":                  h.member(h.getStepUp),
@@ -140,9 +145,11 @@ func (t trip) query() string {
 	return "?to=" + url.QueryEscape(t.sealed)
 }
 
-// begin starts a page for this browser, and gives it its flow cookie.
-func (h *Handler) begin(w http.ResponseWriter, b *authcore.Browser, title string, t trip) (Page, error) {
-	p := h.page(title)
+// begin starts a page for this browser, and gives it its flow cookie. title is
+// a message key.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, b *authcore.Browser, title string, t trip) (Page, error) {
+	p := h.page(r, "")
+	p.Title, p.From = p.Lang.Text(title), h.ownPage(r.URL.Path)
 	if err := h.ensureFlow(w, b); err != nil {
 		return p, err
 	}

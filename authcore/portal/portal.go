@@ -44,8 +44,9 @@ type Handler struct {
 	Options
 	svc    *authcore.Service
 	pages  *renderer
-	portal *http.ServeMux // the portal's paths, below its base
-	app    *http.ServeMux // what an app host answers below /.auth
+	portal *http.ServeMux  // the portal's paths, below its base
+	app    *http.ServeMux  // what an app host answers below /.auth
+	own    map[string]bool // paths of the portal's pages, below its base
 
 	preflights []string // API paths that answer OPTIONS
 }
@@ -56,7 +57,7 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing pages: %w", err)
 	}
-	h := &Handler{Options: o, svc: o.Service, pages: pages, portal: http.NewServeMux(), app: http.NewServeMux()}
+	h := &Handler{Options: o, svc: o.Service, pages: pages, portal: http.NewServeMux(), app: http.NewServeMux(), own: map[string]bool{}}
 	h.routePages()
 	h.routeApp()
 	h.portal.HandleFunc("GET /.well-known/jwks.json", h.wellKnownKeys)
@@ -166,9 +167,7 @@ func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, mux *http.Ser
 		h.problem(w, r, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Use "+strings.Join(allowed, " or ")+" here.")
 		return
 	}
-	h.fail(w, r, http.StatusNotFound, failure{
-		title: "Nothing here", what: "There is no page at this address.", next: "Check the address for a typing mistake.", code: "NOT_FOUND",
-	})
+	h.fail(w, r, http.StatusNotFound, failure{key: "refused.nothing-here", code: "NOT_FOUND"})
 }
 
 // handle registers a route under its Go 1.22 pattern; the handler returns what

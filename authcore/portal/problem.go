@@ -6,19 +6,68 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
-// failure is what a person or program is told. All texts are fixed (WB-1).
+// failure is what a person or program is told: the messages key.title, key.what
+// and, where there is something to do, key.next.
 type failure struct {
-	title string // page heading
-	what  string // what happened
-	next  string // what to do
-	code  string // machine code
+	key    string
+	code   string // machine code
+	detail string // authcore's own sentence, in place of key.next; empty: none
 	action
 }
+
+// told is a failure in words.
+type told struct {
+	title string // page heading
+	what  string // what happened
+	next  string // what to do; empty: nothing
+}
+
+// in is what the failure says in a language.
+func (f failure) in(l *i18n.Language) told {
+	t := told{title: l.Text(f.key + ".title"), what: l.Text(f.key + ".what")}
+	if next := f.key + ".next"; l.Has(next) {
+		t.next = l.Text(next)
+	}
+	if key := details()[f.detail]; key != "" {
+		t.next = l.Text(key)
+	} else if f.detail != "" && l == i18n.English() {
+		t.next = f.detail
+	}
+	return t
+}
+
+// detail is both sentences.
+func (t told) detail(l *i18n.Language) string {
+	if t.next == "" {
+		return t.what
+	}
+	return l.Text("sentences", "first", t.what, "second", t.next)
+}
+
+func (f failure) problem(l *i18n.Language) problem {
+	t := f.in(l)
+	return problem{Title: t.title, Detail: t.detail(l), Code: f.code}
+}
+
+// details finds the message of a sentence that authcore puts into a refusal: the
+// English catalogue has the same words (a test compares them).
+var details = sync.OnceValue(func() map[string]string {
+	found := map[string]string{}
+	for _, key := range i18n.English().Keys() {
+		if strings.HasPrefix(key, "detail.") {
+			found[i18n.English().Text(key)] = key
+		}
+	}
+	return found
+})
 
 type mapped struct {
 	status int
@@ -28,151 +77,35 @@ type mapped struct {
 // refusals maps every reason to status, text and code; a test proves it
 // complete.
 var refusals = map[authcore.Reason]mapped{
-	authcore.EmailInvalid: {400, failure{
-		"Check the address", "That is not an e-mail address we can use.",
-		"Write it like name@example.com.", "",
-		action{},
-	}},
-	authcore.CodeInvalid: {400, failure{
-		"Wrong code", "That is not the code from the newest mail.",
-		"Check the eight digits and try again.", "",
-		action{},
-	}},
-	authcore.CodeExhausted: {400, failure{
-		"Too many wrong codes", "The code was mistyped five times and no longer works.",
-		"Ask for a new mail.", "",
-		action{},
-	}},
-	authcore.FlowExpired: {400, failure{
-		"Start again", "This sign-in was used, is too old, or began in another browser.",
-		"Start again; it takes a moment.", "",
-		action{},
-	}},
-	authcore.LinkInvalid: {400, failure{
-		"This link no longer works", "It was used already, is too old, or a newer mail replaced it.",
-		"Use the newest mail, or sign in again.", "",
-		action{},
-	}},
-	authcore.InviteInvalid: {400, failure{
-		"This invitation no longer works", "It was used already or is too old.",
-		"Ask whoever invited you for a new one.", "",
-		action{},
-	}},
-	authcore.MethodOff: {403, failure{
-		"Not available", "This way to sign in is switched off here.",
-		"Use another way to sign in.", "",
-		action{},
-	}},
-	authcore.PasskeyRefused: {400, failure{
-		"The passkey was not accepted", "Your device's answer did not fit what we asked.",
-		"Try again, or sign in by e-mail.", "",
-		action{},
-	}},
-	authcore.CredentialUnknown: {400, failure{
-		"Unknown passkey", "That passkey is not registered here any more.",
-		"Use another passkey, or sign in by e-mail and add a new one.", "",
-		action{},
-	}},
-	authcore.CredentialTaken: {409, failure{
-		"Already registered", "That passkey is registered already.",
-		"Choose another device or password manager.", "",
-		action{},
-	}},
-	authcore.TooMany: {409, failure{
-		"That is the limit", "There are as many of these as one account may have.",
-		"Remove one first.", "",
-		action{},
-	}},
-	authcore.Unauthenticated: {401, failure{
-		"Sign in first", "You are not signed in, or your session has ended.",
-		"Sign in and try again.", "",
-		action{},
-	}},
-	authcore.StepUpRequired: {403, failure{
-		"Confirm it is you", "This needs a fresh confirmation.",
-		"Confirm it is you, then try again.", "",
-		action{},
-	}},
-	authcore.Forbidden: {403, failure{
-		"Not allowed", "You are not allowed to do this.",
-		"Ask an administrator of this site.", "",
-		action{},
-	}},
-	authcore.NotFound: {404, failure{
-		"Not found", "It is not there, or not yours.",
-		"Reload the page to see what is there now.", "",
-		action{},
-	}},
-	authcore.NameInvalid: {400, failure{
-		"Check the name", "That name cannot be used.",
-		"Use 1 to 64 characters.", "",
-		action{},
-	}},
-	authcore.Conflict: {409, failure{
-		"That does not fit", "It conflicts with what is there.",
-		"Reload the page and try again.", "",
-		action{},
-	}},
-	authcore.RateLimited: {429, failure{
-		"Too many requests", "There were too many requests from your network.",
-		"Wait a moment, then try again.", "",
-		action{},
-	}},
-	authcore.ClientUnknown: {400, failure{
-		"Unknown client", "No API client of that name is configured.",
-		"Use the client_id from the server's configuration.", "",
-		action{},
-	}},
-	authcore.OriginForbidden: {403, failure{
-		"Not from this page", "The page that asks is none of that client's.",
-		"Add its origin to the client in the server's configuration.", "",
-		action{},
-	}},
-	authcore.TokenInvalid: {401, failure{
-		"Token not accepted", "The token is unknown, used or expired.",
-		"Sign in again.", "",
-		action{},
-	}},
-	authcore.TokenReused: {401, failure{
-		"Token used twice", "The refresh token had been used before, so its session was ended.",
-		"Sign in again.", "",
-		action{},
-	}},
-	authcore.TOTPInvalid: {400, failure{
-		"Wrong code", "That is not the code that your authenticator app shows now, or it was used already.",
-		"Wait for the next code and try again.", "",
-		action{},
-	}},
-	authcore.RecoveryInvalid: {400, failure{
-		"Wrong recovery code", "That is none of your unused recovery codes.",
-		"Check it against your list, or use another one.", "",
-		action{},
-	}},
-	authcore.GuessesSpent: {429, failure{
-		"Too many wrong codes", "There were too many wrong codes for this account today.",
-		"Use a passkey, or come back tomorrow.", "",
-		action{},
-	}},
-	authcore.Frozen: {403, failure{
-		"Nothing can be added now", "Somebody said that they did not recognise something in this account, so nothing can be added to it.",
-		"Confirm with a passkey or recovery code from before, or ask an administrator.", "",
-		action{},
-	}},
-	authcore.ApprovalPending: {403, failure{
-		"An administrator decides", "Your request for an account has arrived.",
-		"You get a mail once it is approved.", "",
-		action{},
-	}},
-	authcore.HandoverFailed: {400, failure{
-		"Sign-in did not arrive", "The hand-over to this app was used, is too old, or began in another browser.",
-		"Try again.", "",
-		action{},
-	}},
-	authcore.HandoverLoop: {400, failure{
-		"Sign-in goes in circles", "The app's cookie does not come back.",
-		"Allow cookies for the app, then try again.", "",
-		action{},
-	}},
+	authcore.EmailInvalid:      {400, failure{key: "refused.email-invalid"}},
+	authcore.CodeInvalid:       {400, failure{key: "refused.code-invalid"}},
+	authcore.CodeExhausted:     {400, failure{key: "refused.code-exhausted"}},
+	authcore.FlowExpired:       {400, failure{key: "refused.flow-expired"}},
+	authcore.LinkInvalid:       {400, failure{key: "refused.link-invalid"}},
+	authcore.InviteInvalid:     {400, failure{key: "refused.invite-invalid"}},
+	authcore.MethodOff:         {403, failure{key: "refused.method-off"}},
+	authcore.PasskeyRefused:    {400, failure{key: "refused.passkey-refused"}},
+	authcore.CredentialUnknown: {400, failure{key: "refused.credential-unknown"}},
+	authcore.CredentialTaken:   {409, failure{key: "refused.credential-taken"}},
+	authcore.TooMany:           {409, failure{key: "refused.too-many"}},
+	authcore.Unauthenticated:   {401, failure{key: "refused.unauthenticated"}},
+	authcore.StepUpRequired:    {403, failure{key: "refused.step-up"}},
+	authcore.Forbidden:         {403, failure{key: "refused.forbidden"}},
+	authcore.NotFound:          {404, failure{key: "refused.not-found"}},
+	authcore.NameInvalid:       {400, failure{key: "refused.name-invalid"}},
+	authcore.Conflict:          {409, failure{key: "refused.conflict"}},
+	authcore.RateLimited:       {429, failure{key: "refused.rate-limited"}},
+	authcore.ClientUnknown:     {400, failure{key: "refused.client-unknown"}},
+	authcore.OriginForbidden:   {403, failure{key: "refused.origin-forbidden"}},
+	authcore.TokenInvalid:      {401, failure{key: "refused.token-invalid"}},
+	authcore.TokenReused:       {401, failure{key: "refused.token-reused"}},
+	authcore.TOTPInvalid:       {400, failure{key: "refused.totp-invalid"}},
+	authcore.RecoveryInvalid:   {400, failure{key: "refused.recovery-invalid"}},
+	authcore.GuessesSpent:      {429, failure{key: "refused.guesses-spent"}},
+	authcore.Frozen:            {403, failure{key: "refused.frozen"}},
+	authcore.ApprovalPending:   {403, failure{key: "refused.approval-pending"}},
+	authcore.HandoverFailed:    {400, failure{key: "refused.handover-failed"}},
+	authcore.HandoverLoop:      {400, failure{key: "refused.handover-loop"}},
 }
 
 // inputFaults maps refusals of requests that were not understood.
@@ -180,31 +113,15 @@ func inputFault(err error) (mapped, bool) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return mapped{413, failure{"Too large", "The request is larger than this takes.", "Send less.", "TOO_LARGE", action{}}}, true
+		return mapped{413, failure{key: "refused.too-large", code: "TOO_LARGE"}}, true
 	case errors.Is(err, errForm), errors.Is(err, errJSON):
-		return mapped{400, failure{
-			"Not understood", "The request is malformed: an unknown, missing, doubled or mistyped field.",
-			"Go back, reload the page and try again.", "BAD_REQUEST",
-			action{},
-		}}, true
+		return mapped{400, failure{key: "refused.malformed", code: "BAD_REQUEST"}}, true
 	case errors.Is(err, errType):
-		return mapped{415, failure{
-			"Not understood", "The content type is not the one this takes.",
-			"Send what the documentation says.", "UNSUPPORTED_MEDIA_TYPE",
-			action{},
-		}}, true
+		return mapped{415, failure{key: "refused.media-type", code: "UNSUPPORTED_MEDIA_TYPE"}}, true
 	case errors.Is(err, errCross):
-		return mapped{403, failure{
-			"Not from here", "The request came from another site, or your browser hid where it came from.",
-			"Open the page here and try again.", "CROSS_SITE",
-			action{},
-		}}, true
+		return mapped{403, failure{key: "refused.cross-site", code: "CROSS_SITE"}}, true
 	case errors.Is(err, errExpired):
-		return mapped{403, failure{
-			"This page is too old", "Your browser did not send back the cookie that this page was made with.",
-			"Allow cookies for this site, reload the page and try again.", "FORM_EXPIRED",
-			action{},
-		}}, true
+		return mapped{403, failure{key: "refused.form-expired", code: "FORM_EXPIRED"}}, true
 	}
 	return mapped{}, false
 }
@@ -220,17 +137,13 @@ func (h *Handler) resolve(r *http.Request, err error) (mapped, *authcore.Refusal
 		if ok {
 			m.code = string(ref.Reason)
 			if ref.Detail != "" && (ref.Reason == authcore.EmailInvalid || ref.Reason == authcore.NameInvalid || ref.Reason == authcore.Conflict) {
-				m.next = ref.Detail
+				m.detail = ref.Detail
 			}
 			return m, ref
 		}
 	}
 	h.Log.Error("request failed", "path", r.URL.Path, "error", err.Error(), "request_id", requestID(r))
-	return mapped{503, failure{
-		"Something is wrong on our side", "We could not reach what we need to answer.",
-		"Try again in a minute. If it stays, tell an administrator the code below.", "UNAVAILABLE",
-		action{},
-	}}, nil
+	return mapped{503, failure{key: "refused.unavailable", code: "UNAVAILABLE"}}, nil
 }
 
 // refused answers an error: a page to a navigation, a problem to a program.
@@ -243,7 +156,9 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "10")
 	}
 	if ref != nil && len(ref.Methods) > 0 && wantsProblem(r) {
-		h.writeProblem(w, r, m.status, problem{Title: m.title, Detail: m.what + " " + m.next, Code: m.code, Methods: ref.Methods})
+		p := m.problem(h.language(r))
+		p.Methods = ref.Methods
+		h.writeProblem(w, r, m.status, p)
 		return
 	}
 	h.fail(w, r, m.status, m.failure)
@@ -251,18 +166,20 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 
 // fail writes a failure in the client's language.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, status int, f failure) {
+	l := h.language(r)
 	if wantsProblem(r) {
-		h.writeProblem(w, r, status, problem{Title: f.title, Detail: f.what + " " + f.next, Code: f.code})
+		h.writeProblem(w, r, status, f.problem(l))
 		return
 	}
-	page, back := h.page(f.title), action{Label: "Back to sign-in", URL: h.svc.Base() + "/login"}
+	t := f.in(l)
+	page, back := h.page(r, t.title), action{Label: "action.back-to-login", URL: h.svc.Base() + "/login"}
 	if app := h.svc.App(r.Host); app != nil && !h.svc.Sidecar() { // no assets and no sign-in of ours there
-		page, back = h.appPage(app, nil, f.title), action{Label: "Back to the app", URL: app.Origin.String() + "/"}
+		page, back = h.appPageIn(l, app, nil, t.title), action{Label: "action.back-to-app", URL: app.Origin.String() + "/"}
 	}
 	if f.action == (action{}) {
 		f.action = back
 	}
-	h.render(w, r, status, errorPage{Page: page, What: f.what, Next: f.next, Action: f.action, RequestID: requestID(r)})
+	h.render(w, r, status, errorPage{Page: page, What: t.what, Next: t.next, Action: f.action.in(l), RequestID: requestID(r)})
 }
 
 // wantsProblem: scripts and programs, never a page load.
@@ -305,9 +222,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // a client that went away needs no answer
 }
 
-// page starts a page of the portal.
-func (h *Handler) page(title string) Page {
-	p := h.pages.page(h.svc.Base(), title)
+// page starts a page of the portal in the request's language.
+func (h *Handler) page(r *http.Request, title string) Page {
+	p := h.pages.pageIn(h.language(r), h.svc.Base(), title)
 	p.Secure = h.svc.Portal().Scheme == "https"
 	return p
 }

@@ -2,9 +2,9 @@ package portal
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
 // What a person or a program gets in place of an app that did not let the
@@ -22,11 +22,7 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 	case d.Verdict == authcore.Unavailable:
 		h.Log.Error("deciding about a request", "error", d.Err, "request_id", requestID(r))
 		w.Header().Set("Retry-After", "10")
-		h.appFail(w, r, d, http.StatusServiceUnavailable, failure{
-			"Sign-in is not available", "We could not check your session just now.",
-			"Try again in a minute.", "UNAVAILABLE",
-			action{},
-		})
+		h.appFail(w, r, d, http.StatusServiceUnavailable, failure{key: "refused.session-unknown", code: "UNAVAILABLE"})
 	case d.App == nil:
 		h.unconfigured(w, r)
 	case d.Verdict == authcore.BadToken:
@@ -43,12 +39,13 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 }
 
 // Fail answers with a refusal of the caller's own, on any host: a page for
-// people, a problem for programs. Title and detail are fixed texts (WB-1).
+// people, a problem for programs. Title and detail are fixed texts (WB-1), and in
+// English: they are for whoever sets up the proxy that asks.
 func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, status int, code, title, detail string) {
 	hurry(w, r)
 	app := h.svc.App(r.Host)
 	dataHeaders(w.Header(), app != nil && app.Origin.Scheme == "https")
-	h.appFail(w, r, &authcore.Decision{App: app}, status, failure{title: title, what: detail, code: code})
+	h.tell(w, r, &authcore.Decision{App: app}, status, i18n.English(), told{title: title, what: detail}, code, action{})
 }
 
 // signInFirst sends a page load to sign-in, or to a stronger one, and everything
@@ -64,13 +61,10 @@ func (h *Handler) signInFirst(w http.ResponseWriter, r *http.Request, d *authcor
 		redirect(w, http.StatusSeeOther, home)
 	case authcore.PostSame:
 		f := failure{
-			"Your session has ended", "What you sent was not delivered, and this page still holds it.",
-			"Sign in in a new tab, come back here and reload; your browser will offer to send it again.", "UNAUTHENTICATED",
-			action{Label: "Sign in in a new tab", URL: home, NewTab: true},
+			key: "refused.session-ended", code: "UNAUTHENTICATED", action: action{Label: "action.sign-in-new-tab", URL: home, NewTab: true},
 		}
 		if d.Verdict == authcore.StepUp {
-			f.title, f.code, f.Label = "Confirm it’s you first", string(authcore.StepUpRequired), "Confirm in a new tab"
-			f.next = "Confirm in a new tab, come back here and reload; your browser will offer to send it again."
+			f.key, f.code, f.Label = "refused.confirm-first", string(authcore.StepUpRequired), "action.confirm-new-tab"
 		}
 		h.appFail(w, r, d, http.StatusUnauthorized, f)
 	case authcore.Prefetch:
@@ -104,11 +98,17 @@ func signInProblem(d *authcore.Decision, login string) problem {
 
 // appFail writes a failure on an app host, where no assets are served.
 func (h *Handler) appFail(w http.ResponseWriter, r *http.Request, d *authcore.Decision, status int, f failure) {
+	l := h.language(r)
+	h.tell(w, r, d, status, l, f.in(l), f.code, f.action.in(l))
+}
+
+// tell is appFail in a language of the caller's.
+func (h *Handler) tell(w http.ResponseWriter, r *http.Request, d *authcore.Decision, status int, l *i18n.Language, t told, code string, a action) {
 	if wantsProblem(r) {
-		h.writeProblem(w, r, status, problem{Title: f.title, Detail: strings.TrimSpace(f.what + " " + f.next), Code: f.code})
+		h.writeProblem(w, r, status, problem{Title: t.title, Detail: t.detail(l), Code: code})
 		return
 	}
-	h.render(w, r, status, errorPage{Page: h.appPage(d.App, d.Identity, f.title), What: f.what, Next: f.next, Action: f.action, RequestID: requestID(r)})
+	h.render(w, r, status, errorPage{Page: h.appPageIn(l, d.App, d.Identity, t.title), What: t.what, Next: t.next, Action: a, RequestID: requestID(r)})
 }
 
 // denied says no to somebody, or to a network. The page tells where the rule
@@ -125,7 +125,7 @@ func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		return
 	}
 	if d.Why == authcore.WhyNetwork {
-		page := networkPage{Page: h.appPage(d.App, d.Identity, "Not from this network"), RequestID: requestID(r)}
+		page := networkPage{Page: h.appPage(r, d.App, d.Identity, "network.title"), RequestID: requestID(r)}
 		if client.IP.IsValid() {
 			page.Client = client.IP.Unmap().String()
 		}
@@ -136,7 +136,7 @@ func (h *Handler) denied(w http.ResponseWriter, r *http.Request, d *authcore.Dec
 		return
 	}
 	h.render(w, r, http.StatusForbidden, deniedPage{
-		Page: h.appPage(d.App, d.Identity, "Not open to you"), Rule: d.At, Unnamed: d.Why == authcore.WhyName, RequestID: requestID(r),
+		Page: h.appPage(r, d.App, d.Identity, "denied.title"), Rule: d.At, Unnamed: d.Why == authcore.WhyName, RequestID: requestID(r),
 	})
 }
 
@@ -159,13 +159,19 @@ func (h *Handler) unconfigured(w http.ResponseWriter, r *http.Request) {
 		h.problem(w, r, http.StatusForbidden, "HOST_NOT_CONFIGURED", "This host is not configured.")
 		return
 	}
-	p := unconfiguredPage{Page: h.appPage(nil, nil, "Not configured"), RequestID: requestID(r)}
+	p := unconfiguredPage{Page: h.appPage(r, nil, nil, "unconfigured.title"), RequestID: requestID(r)}
 	h.render(w, r, http.StatusForbidden, p)
 }
 
-// appPage starts a page that is shown on an app host.
-func (h *Handler) appPage(app *authcore.App, id *authcore.Identity, title string) Page {
-	p := h.pages.page(authcore.ReservedPrefix, title)
+// appPage starts a page that is shown on an app host; title is a message key.
+func (h *Handler) appPage(r *http.Request, app *authcore.App, id *authcore.Identity, title string) Page {
+	l := h.language(r)
+	return h.appPageIn(l, app, id, l.Text(title))
+}
+
+// appPageIn is appPage in a language of the caller's, and title its text.
+func (h *Handler) appPageIn(l *i18n.Language, app *authcore.App, id *authcore.Identity, title string) Page {
+	p := h.pages.pageIn(l, authcore.ReservedPrefix, title)
 	if !h.svc.Sidecar() {
 		p.Standalone, p.Portal = true, h.svc.Portal().String()
 	}

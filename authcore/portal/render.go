@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"time"
+	"sync"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
 //go:embed templates/*.html
@@ -30,14 +32,21 @@ func (b Brand) Check() error {
 	return err
 }
 
-// renderer turns page structs into answers. It is immutable once made.
+// renderer turns page structs into answers.
 type renderer struct {
 	brand     PageBrand
 	assets    *assets
-	templates map[string]*template.Template
-	styles    template.CSS // for standalone pages
-	styleHash string       // CSP source that allows exactly styles
+	templates map[string]*template.Template // by page; never executed, so that each language can have its copy
+	styles    template.CSS                  // for standalone pages
+	styleHash string                        // CSP source that allows exactly styles
+	languages *i18n.Catalogue
+
+	mu     sync.Mutex
+	spoken map[spoken]*template.Template // made when first asked for
 }
+
+// spoken is a page in one language.
+type spoken struct{ language, page string }
 
 // newRenderer parses every template, so a mistake in one stops the start and
 // not a visitor.
@@ -46,13 +55,11 @@ func newRenderer(b Brand) (*renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.Name == "" {
-		b.Name = "this site"
-	}
 	styles := a.source["style.css"]
 	sum := sha256.Sum256(styles)
 	r := &renderer{
 		brand:     PageBrand{Name: b.Name, Logo: a.logo()},
+		languages: i18n.Embedded(), spoken: map[spoken]*template.Template{},
 		assets:    a,
 		templates: map[string]*template.Template{},
 		styles:    template.CSS(styles), //nolint:gosec // our own embedded file and a parsed colour
@@ -64,13 +71,13 @@ func newRenderer(b Brand) (*renderer, error) {
 // parse makes one set per page: the layout, the parts, and the page itself.
 func (r *renderer) parse() error {
 	shared, err := template.New("layout").Funcs(template.FuncMap{
-		"asset":  r.assets.name,
-		"styles": func() template.CSS { return r.styles },
-		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"when":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
-		"join":   strings.Join,
-		"host":   func(origin string) string { return Page{App: origin}.AppHost() },
-	}).ParseFS(templateFiles, "templates/_*.html")
+		"asset":     r.assets.name,
+		"styles":    func() template.CSS { return r.styles },
+		"join":      strings.Join,
+		"host":      func(origin string) string { return Page{App: origin}.AppHost() },
+		"languages": r.languages.Languages,
+		"fill":      fill,
+	}).Funcs(r.wordsIn(r.languages.English())).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
 		return fmt.Errorf("parsing shared templates: %w", err)
 	}
@@ -91,9 +98,38 @@ func (r *renderer) parse() error {
 	return nil
 }
 
-// page starts a page of the host whose paths begin with base.
-func (r *renderer) page(base, title string) Page {
-	return Page{Brand: r.brand, Lang: "en", Base: base, Title: title}
+// wordsIn are the functions that speak one language: those of the catalogue, and
+// words, which hands a script the messages that it names.
+func (r *renderer) wordsIn(l *i18n.Language) template.FuncMap {
+	funcs := l.Funcs()
+	funcs["words"] = func(script string) (map[string]any, error) {
+		said := map[string]any{}
+		for _, key := range r.assets.words[script] {
+			var err error
+			if said[key], err = l.Source(key); err != nil {
+				return nil, err
+			}
+		}
+		return said, nil
+	}
+	return funcs
+}
+
+// fill is a place that the page's script fills with a value, as an argument of a
+// rich message.
+func fill(name string) template.HTML {
+	return template.HTML(`<bdi data-fill="` + template.HTMLEscapeString(name) + `"></bdi>`) //nolint:gosec // escaped
+}
+
+// page starts a page of the host whose paths begin with base, in English.
+func (r *renderer) page(base, title string) Page { return r.pageIn(r.languages.English(), base, title) }
+
+func (r *renderer) pageIn(l *i18n.Language, base, title string) Page {
+	p := Page{Brand: r.brand, Lang: l, Base: base, Title: title}
+	if p.Brand.Name == "" {
+		p.Brand.Name = l.Text("layout.brand")
+	}
+	return p
 }
 
 // render answers with a page. It is made in full before a byte is sent: a fault
@@ -109,7 +145,7 @@ func (r *renderer) render(w http.ResponseWriter, status int, v view) error {
 	if err := r.execute(&out, v); err != nil {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = w.Write([]byte("Something went wrong on our side. Please try again in a minute.\n"))
+		_, _ = w.Write([]byte(p.Lang.Text("layout.fault") + "\n"))
 		return err
 	}
 	w.WriteHeader(status)
@@ -118,12 +154,32 @@ func (r *renderer) render(w http.ResponseWriter, status int, v view) error {
 }
 
 func (r *renderer) execute(out *bytes.Buffer, v view) error {
-	set, ok := r.templates[v.template()]
-	if !ok {
-		return fmt.Errorf("no template is called %q", v.template())
+	set, err := r.speak(v.shared().Lang, v.template())
+	if err != nil {
+		return err
 	}
 	if err := set.ExecuteTemplate(out, "layout", v); err != nil {
 		return fmt.Errorf("rendering %s: %w", v.template(), err)
 	}
 	return nil
+}
+
+// speak answers a page's templates with the functions of one language.
+func (r *renderer) speak(l *i18n.Language, page string) (*template.Template, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := spoken{l.Tag(), page}
+	if set := r.spoken[key]; set != nil {
+		return set, nil
+	}
+	written, ok := r.templates[page]
+	if !ok {
+		return nil, fmt.Errorf("no template is called %q", page)
+	}
+	set, err := written.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("copying %s: %w", page, err)
+	}
+	r.spoken[key] = set.Funcs(r.wordsIn(l))
+	return set, nil
 }

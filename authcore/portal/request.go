@@ -41,7 +41,7 @@ func (h *Handler) client(r *http.Request) authcore.Client {
 	if told, ok := r.Context().Value(clientKey{}).(netip.Addr); ok {
 		ip = told
 	}
-	return authcore.Client{IP: ip, Peer: peer, UserAgent: r.UserAgent()}
+	return authcore.Client{IP: ip, Peer: peer, UserAgent: r.UserAgent(), Lang: h.language(r).Tag()}
 }
 
 // browser reads our cookies of the portal. The session is looked up live.

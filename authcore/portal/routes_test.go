@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
 // routes lists our paths of a method, with path parameters filled in.
@@ -32,8 +33,9 @@ func TestRefusals_AreCompleteAndSayWhatToDo(t *testing.T) {
 			t.Errorf("%s has no text", reason)
 			continue
 		}
-		if m.status < 400 || m.status > 499 || m.title == "" || m.what == "" || m.next == "" {
-			t.Errorf("%s: %+v", reason, m)
+		said := m.in(i18n.English())
+		if m.status < 400 || m.status > 499 || said.title == m.key+".title" || said.what == m.key+".what" || said.next == "" {
+			t.Errorf("%s: %d %+v", reason, m.status, said)
 		}
 	}
 	for reason := range refusals {

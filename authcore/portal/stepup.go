@@ -19,7 +19,7 @@ func (h *Handler) getStepUp(w http.ResponseWriter, r *http.Request, b *authcore.
 	if err != nil {
 		return err
 	}
-	p, err := h.begin(w, b, "Confirm it’s you", t)
+	p, err := h.begin(w, r, b, "stepup.title", t)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (h *Handler) stepUpForApp(w http.ResponseWriter, r *http.Request, b *authco
 		redirect(w, http.StatusSeeOther, h.next(t.sealed, false))
 		return nil
 	}
-	p, err := h.begin(w, b, "Confirm it’s you", t)
+	p, err := h.begin(w, r, b, "stepup.title", t)
 	if err != nil {
 		return err
 	}
@@ -56,11 +56,11 @@ func (h *Handler) stepUpForApp(w http.ResponseWriter, r *http.Request, b *authco
 	page.Again, page.Stuck = stuck && !ways.Methods, stuck && ways.Methods
 	switch {
 	case ways.Add:
-		page.Title = "A passkey is needed"
+		page.Title = p.Lang.Text("stepup.title-add")
 	case page.Stuck:
-		page.Title = "This cannot be confirmed here"
+		page.Title = p.Lang.Text("stepup.title-stuck")
 	case !ways.Passkey && !ways.Waits.IsZero():
-		page.Title = "Your passkey does not count yet"
+		page.Title = p.Lang.Text("stepup.title-waits")
 	}
 	h.render(w, r, http.StatusOK, page)
 	return nil

@@ -1,7 +1,7 @@
 // The account page: adding a passkey, times in the person's own zone, and word
 // to the passkey provider about which passkeys still work.
 
-import { Problem, element, go, localTimes, onPress, post, returnTo, show } from "./page.js";
+import { Problem, element, go, localTimes, onPress, post, returnTo, show, word } from "./page.js";
 import { create, explain, signalAccepted, supported } from "./passkey.js";
 
 async function add() {
@@ -19,7 +19,7 @@ localTimes();
 const { rp, user, credentials } = element("signal").dataset;
 if (supported) {
   show("add-button");
-  onPress(element("add-button"), add, (error) => explain(error, "No passkey was made. Try again when you are ready."));
+  onPress(element("add-button"), add, (error) => explain(error, word("account.dismissed")));
   if (rp && user) signalAccepted(rp, user, credentials ? credentials.split(" ") : []);
 } else {
   element("add-button").remove();

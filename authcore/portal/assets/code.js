@@ -1,6 +1,6 @@
 // The code page: a countdown on "Send again", and the app's fragment kept.
 
-import { base, carryFragment, element, go, returnTo } from "./page.js";
+import { base, carryFragment, element, go, returnTo, word } from "./page.js";
 
 carryFragment();
 
@@ -19,7 +19,7 @@ const until = Date.now() + 1000 * Number(button.dataset.wait);
 function tick() {
   const left = Math.ceil((until - Date.now()) / 1000);
   button.disabled = left > 0;
-  button.textContent = left > 0 ? `${label} in ${left} s` : label;
+  button.textContent = left > 0 ? word("code.resend-in", { seconds: left }) : label;
   if (left > 0) setTimeout(tick, 500);
 }
 tick();

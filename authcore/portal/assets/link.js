@@ -2,10 +2,15 @@
 // fragment, which no server sees: it leaves the address bar first, then is shown
 // to the server without being spent, and is spent by a press only (ML-4, ML-5, ML-7).
 
-import { Problem, go, localTime, onPress, post } from "./page.js";
+import { Problem, go, localTime, onPress, post, word } from "./page.js";
 
 const secret = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
+
+// In another language it is the same link: the secret comes along as it came,
+// in a fragment.
+const language = document.getElementById("language-form");
+language?.setAttribute("action", `${language.getAttribute("action")}#${secret}`);
 
 const root = /** @type {HTMLElement} */ (document.getElementById("mailed"));
 const path = root.dataset.path ?? "";
@@ -23,12 +28,12 @@ function enter(state) {
 
 async function open() {
   if (!secret) {
-    throw new Problem("This page was reloaded or opened again, and has forgotten the link. Open the one in your mail again.", "");
+    throw new Problem(word("link.forgotten"), "");
   }
   const about = await post(`${path}/peek`, { token: secret });
   fill("email", about.email);
   fill("device", about.device ?? "");
-  fill("requested_at", about.requested_at ? `on ${localTime(about.requested_at)}` : "");
+  fill("requested_at", about.requested_at ? localTime(about.requested_at) : "");
   fill("current_user", about.current_user ?? "");
   for (const warning of root.querySelectorAll("[data-other]")) {
     /** @type {HTMLElement} */ (warning).hidden = !about.current_user || about.current_user === about.email;
@@ -38,7 +43,7 @@ async function open() {
 
 /** Says why there is nothing to press any more. @param {unknown} error */
 function fail(error) {
-  fill("problem", error instanceof Problem ? error.message : "Something went wrong. Open the link in your mail again.");
+  fill("problem", error instanceof Problem ? error.message : word("link.wrong"));
   enter("failed");
 }
 

@@ -1,12 +1,10 @@
 // The login page: a passkey by button, or picked from the e-mail field's list.
 
-import { Problem, carryFragment, element, go, onPress, post, returnTo, show, alertText } from "./page.js";
+import { Problem, carryFragment, element, go, onPress, post, returnTo, show, alertText, word } from "./page.js";
 import { canAutofill, explain, get, signalUnknown, supported } from "./passkey.js";
 
 const email = document.getElementById("email");
-const dismissed = email
-  ? "No passkey was used. Try again, or continue with e-mail."
-  : "No passkey was used. Try again, or use another device.";
+const dismissed = email ? word("login.dismissed-mail") : word("login.dismissed");
 
 /** The one ceremony that may run; a new one ends it. */
 let ceremony = new AbortController();

@@ -1,6 +1,6 @@
 // The offer of a passkey after a sign-in by e-mail.
 
-import { carryFragment, element, go, onPress, post, returnTo, show } from "./page.js";
+import { carryFragment, element, go, onPress, post, returnTo, show, word } from "./page.js";
 import { builtIn, create, explain, supported } from "./passkey.js";
 
 async function add() {
@@ -13,9 +13,9 @@ carryFragment();
 if (supported) {
   show("add");
   builtIn().then((here) => show("elsewhere", !here));
-  onPress(element("add-button"), add, (error) => explain(error, "No passkey was made. Try again, or go on without one."));
+  onPress(element("add-button"), add, (error) => explain(error, word("offer.dismissed")));
 } else {
   element("add").remove();
   show("unsupported");
-  element("not-now").textContent = "Continue";
+  element("not-now").textContent = word("offer.continue");
 }

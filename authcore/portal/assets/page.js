@@ -1,5 +1,24 @@
-// What every page's script shares: talking to the server, the alert line, local
-// times, and the #fragment that the person had on the app.
+// What every page's script shares: its words, talking to the server, the alert
+// line, local times, and the #fragment that the person had on the app.
+
+/** What this page's scripts say, in the page's language. @type {Record<string, string | Record<string, string>>} */
+const words = JSON.parse(document.getElementById("words")?.textContent || "{}");
+const { lang } = document.documentElement;
+
+/**
+ * A message of the catalogue. The server finds these calls, so the key is
+ * written out; args.count chooses among plurals.
+ * @param {string} key @param {Record<string, string | number>} [args]
+ */
+export function word(key, args = {}) {
+  const found = words[key] ?? key;
+  const text = typeof found === "string" ? found : (found[new Intl.PluralRules(lang).select(+args.count)] ?? found.other);
+  return text.replace(/\{(\w+)\}/g, (_, name) => `${args[name]}`);
+}
+
+document.getElementById("language")?.addEventListener("change", (event) => {
+  /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit();
+});
 
 const { token = "", to = "" } = document.body.dataset;
 
@@ -36,11 +55,11 @@ export async function post(path, body, signal) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem("The server could not be reached. Check your connection and try again.", "UNREACHABLE");
+    throw new Problem(word("page.unreachable"), "UNREACHABLE");
   }
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  throw new Problem(answer.detail || answer.title || "Something went wrong. Please try again.", answer.code || "");
+  throw new Problem(answer.detail || answer.title || word("page.wrong"), answer.code || "");
 }
 
 /** Shows a sentence in the page's alert line; empty clears it. @param {string} text */
@@ -103,7 +122,6 @@ export function carryFragment() {
 
 /** A moment in the person's own time zone and the page's language. @param {string} iso */
 export function localTime(iso) {
-  const { lang } = document.documentElement;
   const locale = navigator.languages.find((l) => l.startsWith(lang)) ?? lang; // en-GB reads an English page its way
   return new Date(iso).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 }

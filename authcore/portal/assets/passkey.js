@@ -1,7 +1,7 @@
 // WebAuthn ceremonies: JSON from the server in, JSON for the server out
 // (WebAuthn L3, 5.1.9 and 5.1.10; older browsers lack the conversions).
 
-import { Problem } from "./page.js";
+import { Problem, word } from "./page.js";
 
 /** Whether this browser can use passkeys at all. */
 export const supported = isSecureContext && typeof PublicKeyCredential === "function" && !!navigator.credentials;
@@ -108,13 +108,13 @@ export function explain(error, dismissed) {
     case "AbortError":
       return dismissed;
     case "InvalidStateError":
-      return "This device already has a passkey for your account.";
+      return word("passkey.exists");
     case "SecurityError":
-      return "Passkeys do not work at this address. Open the sign-in page at its usual address.";
+      return word("passkey.wrong-address");
     case "NotSupportedError":
     case "ConstraintError":
-      return "This device cannot make a passkey with a screen lock. Set one up, or use another device.";
+      return word("passkey.no-lock");
     default:
-      return "The passkey could not be used. Try again, or use another device.";
+      return word("passkey.failed");
   }
 }

@@ -1,6 +1,6 @@
 // A fresh proof by passkey for somebody who is signed in.
 
-import { carryFragment, element, go, localTimes, onPress, post, returnTo, show } from "./page.js";
+import { carryFragment, element, go, localTimes, onPress, post, returnTo, show, word } from "./page.js";
 import { explain, get, supported } from "./passkey.js";
 
 async function confirm() {
@@ -16,5 +16,5 @@ if (!supported) {
   show("unsupported");
 } else if (document.getElementById("passkey")) {
   show("passkey");
-  onPress(element("passkey-button"), confirm, (error) => explain(error, "No passkey was used. Try again when you are ready."));
+  onPress(element("passkey-button"), confirm, (error) => explain(error, word("stepup.dismissed")));
 }
