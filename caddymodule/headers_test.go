@@ -146,6 +146,7 @@ func TestCookies_OursNeverReachTheApp(t *testing.T) {
 		s.cookie:                               "",
 		"a=1; " + s.cookie + "; b=\"2 3\";c=4": "a=1; b=\"2 3\";c=4",
 		s.cookie + "; " + flow + "; " + device + "; theme=d": "theme=d",
+		s.cookie + "; lang=de; __Host-passwordless-lang=de":  "lang=de",
 		"passwordless=theirs; " + s.cookie:                   "passwordless=theirs",
 	} {
 		req := s.request(t, http.MethodGet, "/", nil)
@@ -168,7 +169,7 @@ func TestCookies_OursNeverReachTheApp(t *testing.T) {
 func TestSetCookie_OursAreDroppedFromAnswers(t *testing.T) {
 	s := newSite(t, "", "")
 	s.answerWith("Set-Cookie: a=1; Path=/", "Set-Cookie: __Host-passwordless=evil; Secure; Path=/", "Set-Cookie: __HOST-passwordless-flow=evil",
-		"Set-Cookie: =__Host-passwordless=evil", "Set-Cookie: b=2", "X-Else: kept")
+		"Set-Cookie: =__Host-passwordless=evil", "Set-Cookie: __Host-passwordless-lang=de; Secure; Path=/", "Set-Cookie: b=2", "X-Else: kept")
 	for _, protocol := range []string{"h1", "h2"} {
 		res, body := do(t, s.client(t, protocol), s.request(t, http.MethodGet, "/", nil))
 		if got := res.Header["Set-Cookie"]; !slices.Equal(got, []string{"a=1; Path=/", "b=2"}) || res.Header.Get("X-Else") != "kept" || body != "hi" {

@@ -30,7 +30,7 @@ func TestIdentity(t *testing.T) {
 	if session == "" {
 		t.Fatal("no session at the app")
 	}
-	ours := sessionCookie + "=" + session + "; __Host-passwordless-flow=AAAA; __Host-passwordless-device=BBBB"
+	ours := sessionCookie + "=" + session + "; __Host-passwordless-flow=AAAA; __Host-passwordless-device=BBBB; __Host-passwordless-lang=CCCC"
 
 	// arrives sends a request as bytes and returns what the app got of it.
 	arrives := func(t *testing.T, path, cookies, forged string) string {
@@ -81,7 +81,7 @@ func TestIdentity(t *testing.T) {
 		theirs := `a="1,2"; b=x y;  odd; =nameless; _Host-passwordless=kept; c=` + strings.Repeat("é", 3)
 		for _, path := range []string{"/page", "/healthz"} {
 			got := arrives(t, path, ours+"; "+theirs, "")
-			if strings.Contains(got, session) || strings.Contains(got, "AAAA") || strings.Contains(got, "BBBB") {
+			if strings.Contains(got, session) || strings.Contains(got, "AAAA") || strings.Contains(got, "BBBB") || strings.Contains(got, "CCCC") {
 				t.Errorf("%s: the app got a cookie of ours:\n%s", path, got)
 			}
 			if !strings.Contains(got, theirs) {

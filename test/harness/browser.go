@@ -191,6 +191,15 @@ func (b *Browser) Script(on bool) {
 	call(b, "switching JavaScript", emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
+// Speak makes the browser one whose owner reads these languages, as in an
+// Accept-Language header, from the next load.
+func (b *Browser) Speak(languages string) {
+	b.t.Helper()
+	call(b, "setting the languages", emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{
+		UserAgent: Eval[string](b, "navigator.userAgent"), AcceptLanguage: languages,
+	})
+}
+
 // Cookies are the cookies the browser would send to the URL.
 func (b *Browser) Cookies(url string) []*network.Cookie {
 	b.t.Helper()

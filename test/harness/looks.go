@@ -35,7 +35,7 @@ func (b *Browser) Looks(name string) {
 			b.Media("prefers-color-scheme", scheme)
 			b.Viewport(width)
 			look := fmt.Sprintf("%s-%s-%s", name, label, scheme)
-			image := result(b, "taking a screenshot", chromedp.FullScreenshot(100)) // 100 is PNG
+			image := b.whole(width)
 			if err := os.WriteFile(filepath.Join(dir, look+".png"), image, 0o644); err != nil {
 				b.t.Fatal(err)
 			}
@@ -49,6 +49,18 @@ func (b *Browser) Looks(name string) {
 	b.fits(name + " at 320 pixels")
 	b.Viewport(desktop)
 	b.Media("", "")
+}
+
+// whole is a PNG image of the page from top to end, in a window as high as the
+// page: a capture beyond the window's edge is shifted where text runs from right
+// to left.
+func (b *Browser) whole(width int64) []byte {
+	b.t.Helper()
+	tall := max(height, Eval[int64](b, "document.documentElement.scrollHeight"))
+	b.do("setting the window's size", chromedp.EmulateViewport(width, tall))
+	image := result(b, "taking a screenshot", chromedp.CaptureScreenshot())
+	b.Viewport(width)
+	return image
 }
 
 // fits fails the test when the page is wider than its window.
