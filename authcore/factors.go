@@ -16,23 +16,25 @@ import (
 // MayManage says whether the session may change the account now; if not, the
 // refusal names the methods of a step-up that would do.
 func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
-	methods := s.strong(l.User, keys)
-	switch {
-	case len(methods) > 0:
-	case l.User.Admin && !l.Has(AMRInvite):
-		// BT-1: the mailbox alone neither gives the role its effect nor restores
-		// an admin whose passkeys were made for another rp_id.
-		methods = []string{AMRHandOut}
-	default:
-		if l.SteppedUp(s.now()) {
-			return nil
-		}
-		return &Refusal{Reason: StepUpRequired, Methods: []string{AMREmail}}
-	}
-	if l.SteppedUp(s.now()) && (l.Has(AMRHandOut) || slices.ContainsFunc(methods, l.Has)) {
+	methods := s.Confirms(l, keys)
+	if l.SteppedUp(s.now()) && (methods[0] == AMREmail || l.Has(AMRHandOut) || slices.ContainsFunc(methods, l.Has)) {
 		return nil
 	}
 	return &Refusal{Reason: StepUpRequired, Methods: methods}
+}
+
+// Confirms are the methods by which the session's user confirms what they
+// change; there is at least one.
+func (s *Service) Confirms(l *Live, keys []*store.Passkey) []string {
+	if methods := s.strong(l.User, keys); len(methods) > 0 {
+		return methods
+	}
+	if l.User.Admin && !l.Has(AMRInvite) {
+		// BT-1: the mailbox alone neither gives the role its effect nor restores
+		// an admin whose passkeys were made for another rp_id.
+		return []string{AMRHandOut}
+	}
+	return []string{AMREmail}
 }
 
 // strong are the account's methods beyond the mailbox.

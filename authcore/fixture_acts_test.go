@@ -50,7 +50,7 @@ func (f *fixture) notices() []mail {
 	return slices.DeleteFunc(f.queued(), func(m mail) bool { return !isNotice(m) })
 }
 
-func isNotice(m mail) bool { return slices.Contains(NoticeKinds(), NoticeKind(m.Template)) }
+func isNotice(m mail) bool { return m.Template == TemplateNotice }
 
 func (f *fixture) queued() []mail {
 	f.t.Helper()

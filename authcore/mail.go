@@ -17,6 +17,8 @@ const (
 	// TemplatePaused tells somebody that API clients get no code for them now,
 	// because too many wrong ones were typed, and how that ends (EC-3, RL-5).
 	TemplatePaused = "codes-paused"
+	// TemplateNotice says what was done in an account.
+	TemplateNotice = "notice"
 	// TemplateAddress asks the holder of a new address to confirm it.
 	TemplateAddress = "confirm-address"
 	// TemplateInvite carries an invitation.
@@ -32,6 +34,7 @@ const (
 	ParamClient = "client" // API client's title; empty for browsers
 	ParamAgent  = "agent"  // User-Agent of who asked
 	ParamLang   = "lang"   // BCP 47 tag; empty: unknown
+	ParamWhat   = "what"   // NoticeKind
 	ParamName   = "name"   // of the passkey or token that a notice is about
 	ParamTime   = "time"   // when it happened, RFC 3339
 	ParamEmail  = "email"  // the account's address now

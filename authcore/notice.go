@@ -23,7 +23,7 @@ import (
 // Who reads the mailbox may do that, too: they can undo what is new and stop
 // additions, but gain nothing by it.
 
-// NoticeKind says what was done; mail templates have these names.
+// NoticeKind says what was done.
 type NoticeKind string
 
 // Kinds of notices.
@@ -46,6 +46,23 @@ func NoticeKinds() []NoticeKind {
 		NoticeSignIn, NoticePasskeyAdded, NoticePasskeyRemoved, NoticeTOTPAdded, NoticeTOTPRemoved,
 		NoticeRecoveryMade, NoticeRecoveryUsed, NoticeAddress, NoticeToken, NoticeHandOut,
 	}
+}
+
+// Message is the key of the sentence, in the catalogue of languages, that says
+// what was done; it is given {name}.
+func (k NoticeKind) Message() string {
+	return map[NoticeKind]string{
+		NoticeSignIn:         "notice.new-device",
+		NoticePasskeyAdded:   "notice.passkey-added",
+		NoticePasskeyRemoved: "notice.passkey-removed",
+		NoticeTOTPAdded:      "notice.totp-added",
+		NoticeTOTPRemoved:    "notice.totp-removed",
+		NoticeRecoveryMade:   "notice.recovery-made",
+		NoticeRecoveryUsed:   "notice.recovery-used",
+		NoticeAddress:        "notice.address-changed",
+		NoticeToken:          "notice.token-made",
+		NoticeHandOut:        "notice.handed-out",
+	}[k]
 }
 
 // notice is the stored record (store.KindNotice).
@@ -87,9 +104,9 @@ func (s *Service) notify(tx *txn, u *store.User, n notice, client Client) error 
 		to = n.OldEmail
 	}
 	_, err = s.queue(tx, outgoing{
-		to: to, userID: u.ID, lang: u.Lang, template: string(n.What), notAfter: ends,
+		to: to, userID: u.ID, lang: u.Lang, template: TemplateNotice, notAfter: ends,
 		params: map[string]string{
-			ParamAgent: n.Agent, ParamName: n.Name, ParamTime: n.MadeAt.Format(time.RFC3339), ParamEmail: u.Email,
+			ParamWhat: string(n.What), ParamAgent: n.Agent, ParamName: n.Name, ParamTime: n.MadeAt.Format(time.RFC3339), ParamEmail: u.Email,
 		},
 		secrets: map[string]string{SecretLink: s.URL("/not-me#" + token.Reveal())},
 	})

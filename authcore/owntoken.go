@@ -30,7 +30,7 @@ func (s *Service) CreateOwnToken(ctx context.Context, l *Live, g Grant, name str
 			return nil, err
 		}
 		if _, ok := s.Admits(s.App(grant.App), l.User); !ok {
-			return &Refusal{Reason: NotFound, Detail: "That app is not open to you."}, nil
+			return &Refusal{Reason: Conflict, Detail: "That app is not open to you."}, nil
 		}
 		if token, rec, err = s.newToken(l.User, grant, name, expires); err != nil {
 			return nil, err

@@ -11,6 +11,9 @@ import (
 // What people may see and do about their own record: their name, what happened
 // in their account, a copy of what is kept about them, and its end.
 
+// AuditRecord is a line of the audit log, as those above authcore see it.
+type AuditRecord = store.AuditRecord
+
 // SetDisplayName changes what pages and apps call the person.
 func (s *Service) SetDisplayName(ctx context.Context, l *Live, name string, client Client) error {
 	if clean := cleanName(name, ""); clean != name {
@@ -157,10 +160,13 @@ func (s *Service) export(tx store.Tx, u *store.User, keys []*store.Passkey) (*Ex
 func (s *Service) MayDelete() bool { return s.cfg.SelfDelete == "allow" }
 
 // DeleteSelf removes the session's own account. Id and name are never used
-// again (SE-9).
-func (s *Service) DeleteSelf(ctx context.Context, l *Live, client Client) error {
+// again (SE-9). The address, typed once more, is a second thought and no secret.
+func (s *Service) DeleteSelf(ctx context.Context, l *Live, typed string, client Client) error {
 	if !s.MayDelete() {
 		return refuse(MethodOff)
+	}
+	if lowerASCII(typed) != l.User.Email {
+		return &Refusal{Reason: Conflict, Detail: "Type your e-mail address to delete the account."}
 	}
 	return s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
 		if err := s.remove(tx, l.User); err != nil {

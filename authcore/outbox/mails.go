@@ -37,6 +37,10 @@ type shown struct {
 var kinds = []kind{
 	{authcore.TemplateSignIn, "mail.sign-in.subject", readSignIn, sampleSignIns},
 	{authcore.TemplatePaused, "mail.codes-paused.subject", readPaused, samplePaused},
+	{authcore.TemplateNotice, "mail.notice.subject", readNotice, sampleNotices},
+	{authcore.TemplateAddress, "mail.confirm-address.subject", readAddress, sampleAddress},
+	{authcore.TemplateInvite, "mail.invitation.subject", readLink, sampleLink("https://auth.example.com/invite#token")},
+	{authcore.TemplateApproved, "mail.approved.subject", readLink, sampleLink("https://auth.example.com/login")},
 }
 
 func kindOf(name string) (kind, bool) {

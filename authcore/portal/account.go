@@ -1,11 +1,14 @@
 package portal
 
 import (
+	"cmp"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/aaguid"
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 	"github.com/passwordless-auth/passwordless-auth/authcore/useragent"
 )
@@ -18,6 +21,16 @@ var notices = map[string]string{
 	"passkey-removed": "account.done.passkey-removed",
 	"handed-out":      "account.done.handed-out",
 	"session-revoked": "account.done.session-revoked",
+
+	"totp-added":         "account.done.totp-added",
+	"totp-removed":       "account.done.totp-removed",
+	"recovery-made":      "account.done.recovery-made",
+	"recovered":          "account.done.recovered",
+	"recovery-confirmed": "account.done.recovery-confirmed",
+	"address-changed":    "account.done.address-changed",
+	"name-changed":       "account.done.name-changed",
+	"token-revoked":      "account.done.token-revoked",
+	"others-ended":       "account.done.others-ended",
 }
 
 func (h *Handler) getAccount(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
@@ -33,22 +46,37 @@ func (h *Handler) getAccount(w http.ResponseWriter, r *http.Request, b *authcore
 
 func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Browser, status int, p Page) error {
 	u := b.Session.User
+	c := h.svc.Config()
+	page := accountPage{
+		Page: p, Name: u.DisplayName, Groups: u.Groups, NoPasskey: c.NoPasskey,
+		Frozen: u.Freeze != nil, Limited: b.Session.Limited(), TOTP: h.totpRow(u), Recovery: authcore.Recovery(u), MayDelete: h.svc.MayDelete(),
+	}
+	for _, app := range c.Apps {
+		if _, ok := h.svc.Admits(&app, u); ok && !page.Limited {
+			page.Open = append(page.Open, app.Origin.String())
+		}
+	}
+	if err := errors.Join(h.accountKeys(r, u, &page), h.accountLists(r, b, &page)); err != nil {
+		return err
+	}
+	h.render(w, r, status, page)
+	return nil
+}
+
+// accountKeys fills in the passkeys, and what the browser's provider is told.
+func (h *Handler) accountKeys(r *http.Request, u *authcore.User, page *accountPage) error {
 	keys, err := h.svc.Passkeys(r.Context(), u)
 	if err != nil {
 		return err
 	}
-	devices, err := h.svc.Devices(r.Context(), u, b.Session.Session)
-	if err != nil {
-		return err
-	}
-	page := accountPage{
-		Page: p, Name: u.DisplayName, Groups: u.Groups,
-		Signal: passkeySignal{RPID: h.svc.Config().RPID, UserHandle: base64.RawURLEncoding.EncodeToString(u.Handle)},
-	}
 	c, usable := h.svc.Config(), h.svc.Usable(keys)
+	page.Signal = passkeySignal{
+		RPID: c.RPID, UserHandle: base64.RawURLEncoding.EncodeToString(u.Handle), UserName: u.Email, DisplayName: cmp.Or(u.DisplayName, u.Email),
+	}
 	for _, k := range keys {
 		row := accountPasskey{
-			ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, Created: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
+			ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, Provider: aaguid.Name(k.AAGUID),
+			Created: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
 		}
 		if k.RPID == c.RPID {
 			row.Last = len(usable) == 1 && !c.MailWorks()
@@ -58,16 +86,31 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 		}
 		page.Passkeys = append(page.Passkeys, row)
 	}
-	for _, app := range c.Apps {
-		if _, ok := h.svc.Admits(&app, u); ok {
-			page.Open = append(page.Open, app.Origin.String())
-		}
+	page.Strong = len(usable) > 0 || u.TOTP != nil
+	page.OnlyOne = len(usable) == 1 && !usable[0].Synced && page.Recovery.Left == 0
+	return nil
+}
+
+// accountLists fills in devices, access tokens and the newest of the history.
+func (h *Handler) accountLists(r *http.Request, b *authcore.Browser, page *accountPage) error {
+	u := b.Session.User
+	devices, err := h.svc.Devices(r.Context(), u, b.Session.Session)
+	if err != nil {
+		return err
 	}
 	for _, d := range devices {
-		page.Sessions = append(page.Sessions, h.sessionRow(p.Lang, &d))
+		page.Sessions = append(page.Sessions, h.sessionRow(page.Lang, &d))
 	}
 	slices.SortStableFunc(page.Sessions, func(a, b accountSession) int { return rank(a) - rank(b) })
-	h.render(w, r, status, page)
+	if page.Tokens, err = h.tokenRows(r, u); err != nil {
+		return err
+	}
+	page.TokenApps = h.tokenApps(page.Open)
+	records, err := h.svc.History(r.Context(), u, "", historyFirst)
+	if err != nil {
+		return err
+	}
+	page.Events = eventRows(page.Lang, records)
 	return nil
 }
 
@@ -100,6 +143,10 @@ func how(amr []string) string {
 	switch {
 	case slices.Contains(amr, authcore.AMRPasskey):
 		return "account.signed-in-passkey"
+	case slices.Contains(amr, authcore.AMRTOTP):
+		return "account.signed-in-totp"
+	case slices.Contains(amr, authcore.AMRRecovery):
+		return "account.signed-in-recovery"
 	case slices.Contains(amr, authcore.AMREmail):
 		return "account.signed-in-email"
 	case slices.Contains(amr, authcore.AMRHandOut):
@@ -180,6 +227,13 @@ func (h *Handler) postRevokeAll(w http.ResponseWriter, r *http.Request, b *authc
 	h.forget(w)
 	h.see(w, "/signed-out?everywhere=1")
 	return nil
+}
+
+// postRevokeOthers ends every session of the account but this browser's.
+func (h *Handler) postRevokeOthers(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	return h.accountForm(w, r, b, "others-ended", func(map[string]string) error {
+		return h.svc.SignOutScope(r.Context(), b.Session, "others", b.Client)
+	})
 }
 
 func (h *Handler) postAddOptions(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {

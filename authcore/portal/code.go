@@ -136,6 +136,8 @@ func (h *Handler) codeRefused(w http.ResponseWriter, r *http.Request, t typed, t
 	switch {
 	case ref.Reason == authcore.CodeInvalid && t.flow != nil:
 		v.wait = t.flow.ResendIn
+	case ref.Reason == authcore.ApprovalPending:
+		return h.asked(w, r, &t.Browser)
 	case ref.Reason == authcore.CodeExhausted:
 		v.spent = true
 	case ref.Reason == authcore.FlowExpired && t.Session != nil:
@@ -180,5 +182,15 @@ func (h *Handler) postResend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.see(w, "/login/code")
+	return nil
+}
+
+// asked tells somebody who asked for an account that an admin decides.
+func (h *Handler) asked(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	p, err := h.begin(w, r, b, "asked.title", trip{})
+	if err != nil {
+		return err
+	}
+	h.render(w, r, http.StatusOK, askedPage{p})
 	return nil
 }

@@ -1,6 +1,11 @@
 package portal
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+)
 
 // example is a page as a person may meet it.
 type example struct {
@@ -34,6 +39,21 @@ func examples(r *renderer) []example {
 		{"code", codePage{Page: base("Check your mail"), Email: email, Minutes: 10, Wait: 30}},
 		{"code-error", codePage{Page: failed(base("Check your mail"), "That is not the code of the newest mail. Check it and try again."), Email: email, Minutes: 10}},
 		{"code-spent", codePage{Page: failed(base("Check your mail"), "That was wrong five times, so the code is no longer good. Ask for a new mail."), Email: email, Minutes: 10, Spent: true}},
+		{"login-in-app", loginPage{Page: login, Passkey: true, Mail: true, InApp: true, InAppName: "Instagram"}},
+		{"asked", askedPage{base("Your request has arrived")}},
+		{"second", secondPage{Page: base("One more step"), TOTP: true, Recovery: true}},
+		{"second-error", secondPage{Page: failed(base("One more step"), "That is not the code that your authenticator app shows now."), TOTP: true}},
+		{"second-recovery", secondPage{Page: base("One more step"), TOTP: true, Recovery: true, ByRecovery: true}},
+		{"totp", exampleTOTP(signedIn("Set up an authenticator app"))},
+		{"totp-again", totpPage{Page: failed(signedIn("Set up an authenticator app"), "That is not the code that your authenticator app shows now.")}},
+		{"recovery", recoveryPage{Page: signedIn("Your recovery codes"), Host: "auth.example.com", MadeAt: at, Codes: slices.Repeat([]string{"8K2M-QV7D-0XH3-R5TC-9WYA-4JNE"}, 10)}},
+		{"address", addressPage{Page: signedIn("Change your e-mail address"), Minutes: 10}},
+		{"address-sent", addressPage{Page: signedIn("Change your e-mail address"), New: "ada@example.org", Minutes: 10}},
+		{"notme", notMePage{base("Was that not you?")}},
+		{"notmedone", notMeDonePage{base("Done")}},
+		{"token", tokenPage{Page: signedIn("Your access token"), Host: wiki, Token: "pwl_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"}},
+		{"history", historyPage{Page: signedIn("What happened in your account"), Before: "01K", Events: exampleEvents(at)}},
+		{"history-none", historyPage{Page: signedIn("What happened in your account")}},
 		{"link", linkPage{Page: base("Sign in")}},
 		{"invite", invitePage{Page: base("Invitation"), Mail: true}},
 		{"invite-no-mail", invitePage{Page: base("Invitation")}},
@@ -41,6 +61,11 @@ func examples(r *renderer) []example {
 		{"offer-only-way", offerPage{Page: signedIn("Use a passkey"), OnlyWay: true}},
 		{"stepup", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true}},
 		{"stepup-mail", stepUpPage{Page: signedIn("Confirm it’s you"), Mail: true}},
+		{"stepup-totp", stepUpPage{Page: signedIn("Confirm it’s you"), TOTP: true, Recover: true}},
+		{"stepup-both", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true, TOTP: true, Recover: true}},
+		{"stepup-app-totp", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, TOTP: true}},
+		{"stepup-app-add-totp", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, AddTOTP: true}},
+		{"stepup-app-limited", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Limited: true}},
 		{"stepup-link", stepUpPage{Page: signedIn("Confirm it’s you"), Link: true}},
 		{"stepup-app", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Passkey: true}},
 		{"stepup-app-older", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Passkey: true, Waits: at}},
@@ -52,6 +77,8 @@ func examples(r *renderer) []example {
 		{"stepup-app-stuck", stepUpPage{Page: signedIn("This cannot be confirmed here"), For: wiki, Stuck: true}},
 		{"account", exampleAccount(signedIn("Your account"), at)},
 		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-passkey", SignedIn: at, LastSeen: at, Current: true}}}},
+		{"account-limited", accountPage{Page: signedIn("Your account"), Limited: true, Strong: true, TOTP: &accountTOTP{Created: at}, Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-recovery", SignedIn: at, LastSeen: at, Current: true}}, Events: exampleEvents(at)}},
+		{"signedout-deleted", signedOutPage{Page: base("Signed out"), Deleted: true}},
 		{"signedout", signedOutPage{Page: base("Signed out")}},
 		{"signedout-app", signedOutPage{Page: signedIn("Signed out")}},
 		{"signedout-switch", signedOutPage{Page: signedIn("Use another account"), Switch: true}},
@@ -94,6 +121,26 @@ func exampleAccount(p Page, at time.Time) accountPage {
 			{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-passkey", SignedIn: at, LastSeen: at, Current: true, Apps: []string{"wiki.example.com", "app.example.com"}},
 			{ID: "s2", Device: "Firefox on Linux", IP: "2001:db8:85a3::8a2e:370:7334", How: "account.signed-in-email", SignedIn: at.Add(-50 * time.Hour), LastSeen: at.Add(-2 * time.Hour)},
 		},
+		OnlyOne: true, Frozen: true, Strong: true, MayDelete: true, TOTP: &accountTOTP{Created: at, LastUsed: at, Waits: at.Add(24 * time.Hour)},
+		Recovery: authcore.RecoveryStatus{Left: 2, Made: 10, Low: true}, TokenApps: []string{"app.example.com", "wiki.example.com"}, Events: exampleEvents(at),
+		Tokens: []accountToken{
+			{ID: "t1", Name: "Phone calendar", App: "wiki.example.com", Path: "/dav/*", Created: at, LastUsed: at, Expires: at.AddDate(0, 3, 0)},
+			{ID: "t2", App: "app.example.com", ReadOnly: true, Created: at},
+		},
 		Signal: passkeySignal{RPID: "auth.example.com", UserHandle: "dXNlcg", Credentials: []string{"YQ", "Yg"}},
+	}
+}
+
+func exampleTOTP(p Page) totpPage {
+	return totpPage{
+		Page: p, Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", URI: "otpauth://totp/Example:ada?secret=JBSWY3DP",
+		Picture: `<svg viewBox="0 0 8 8" role="img" aria-label="Example"><path fill="#fff" d="M0 0h8v8H0z"/><path d="M2 2h4v4H2z"/></svg>`,
+	}
+}
+
+func exampleEvents(at time.Time) []accountEvent {
+	return []accountEvent{
+		{What: "Signed in", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
+		{What: "A wrong code was typed", When: at, Device: "Firefox on Linux", IP: "2001:db8::7", Bad: true},
 	}
 }

@@ -109,6 +109,9 @@ func (c *fieldCheck) chain(t reflect.Type, names []string) reflect.Type {
 			t = m.Type.Out(0)
 			continue
 		}
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem() // templates follow it
+		}
 		if t.Kind() != reflect.Struct {
 			c.problems = append(c.problems, fmt.Sprintf("%s has no field %s", t, name))
 			return nil

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/useragent"
 )
 
 // The sign-in page is also where every finished sign-in comes through: it sees
@@ -34,13 +35,15 @@ func (h *Handler) getLogin(w http.ResponseWriter, r *http.Request) error {
 	if q.Has("to") && t.app == nil {
 		p.Notice = p.Lang.Text("login.way-lost")
 	}
-	h.render(w, r, http.StatusOK, h.login(p))
+	h.render(w, r, http.StatusOK, h.login(r, p))
 	return nil
 }
 
-func (h *Handler) login(p Page) loginPage {
+func (h *Handler) login(r *http.Request, p Page) loginPage {
 	c := h.svc.Config()
-	return loginPage{Page: p, Passkey: !c.NoPasskey, Mail: c.MailWorks(), NoServer: !c.NoEmail && c.NoMailServer}
+	page := loginPage{Page: p, Passkey: !c.NoPasskey, Mail: c.MailWorks(), NoServer: !c.NoEmail && c.NoMailServer}
+	page.InAppName, page.InApp = useragent.InApp(r.UserAgent())
+	return page
 }
 
 // cookieMissing stops a sign-in whose cookies do not come back.
@@ -76,7 +79,7 @@ func (h *Handler) postLogin(w http.ResponseWriter, r *http.Request) error {
 		}
 		m, _ := h.resolve(r, ref)
 		p.Error = m.in(p.Lang).next
-		h.render(w, r, http.StatusBadRequest, h.login(p))
+		h.render(w, r, http.StatusBadRequest, h.login(r, p))
 		return nil
 	}
 	if err != nil {

@@ -95,6 +95,6 @@ func (h *Handler) getSignedOut(w http.ResponseWriter, r *http.Request) error {
 	if toSwitch {
 		p.Title = p.Lang.Text("signedout.switch")
 	}
-	h.render(w, r, http.StatusOK, signedOutPage{Page: p, Everywhere: one(q, "everywhere") == "1", Sidecar: h.svc.Sidecar(), Switch: toSwitch})
+	h.render(w, r, http.StatusOK, signedOutPage{Page: p, Everywhere: one(q, "everywhere") == "1", Deleted: one(q, "deleted") == "1", Sidecar: h.svc.Sidecar(), Switch: toSwitch})
 	return nil
 }

@@ -8,10 +8,13 @@
 package portal
 
 import (
+	"html/template"
 	"net/url"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
@@ -72,7 +75,65 @@ type loginPage struct {
 	Mail    bool   // configuration lets e-mail start a sign-in
 	// NoServer: it would, but no mail server is configured.
 	NoServer bool
+	// InApp: the page is shown inside another app, where passkeys may not work.
+	InApp     bool
+	InAppName string // which one; empty: unknown
 }
+
+// secondPage asks for the second step of a sign-in by mail.
+type secondPage struct {
+	Page
+	TOTP       bool // the account has an authenticator app
+	Recovery   bool // it has recovery codes
+	ByRecovery bool // a recovery code is asked for
+}
+
+// totpPage sets up an authenticator app. After a wrong code it asks for another
+// one, and shows the secret no more (TO-1).
+type totpPage struct {
+	Page
+	Picture template.HTML // QR code
+	Secret  string        // base32 in groups; empty: shown before
+	URI     template.URL  // otpauth://
+}
+
+// recoveryPage shows new recovery codes, once.
+type recoveryPage struct {
+	Page
+	Codes  []string
+	Host   string // where they work
+	MadeAt time.Time
+}
+
+// addressPage changes the e-mail address.
+type addressPage struct {
+	Page
+	New     string // address that waits for its code; empty: none was named yet
+	Minutes int    // how long the code lives
+}
+
+// notMePage is where the link of a notice lands; the same rules as [linkPage].
+type notMePage struct{ Page }
+
+// notMeDonePage says what was done then.
+type notMeDonePage struct{ Page }
+
+// tokenPage shows a new access token, once.
+type tokenPage struct {
+	Page
+	Token string
+	Host  string // of the app that it opens
+}
+
+// historyPage is what happened in the account, a page at a time.
+type historyPage struct {
+	Page
+	Events []accountEvent
+	Before string // where the next page begins; empty: this is the last
+}
+
+// askedPage tells somebody who asked for an account that an admin decides.
+type askedPage struct{ Page }
 
 // codePage waits for the mailed code. It is the same for every address (EN).
 type codePage struct {
@@ -103,12 +164,17 @@ type offerPage struct {
 type stepUpPage struct {
 	Page
 	For     string    // host of the app that asks; empty: it is about the account
+	Met     bool      // nothing is to confirm any more
 	Passkey bool      // a passkey of the account does
 	Mail    bool      // e-mail is enough here
 	Link    bool      // only a link made on the host is
-	Waits   time.Time // when the account's next passkey begins to count; zero: all do
+	TOTP    bool      // the account's authenticator app does
+	Recover bool      // a recovery code lets a passkey be added
+	Limited bool      // the session was begun with a recovery code: a passkey comes first
+	Waits   time.Time // when the account's next factor begins to count; zero: all do
 	Add     bool      // the app asks for a passkey, and there is none
-	Added   time.Time // Add: when a new one begins to count; zero: at once
+	AddTOTP bool      // the app asks for an authenticator app, and there is none
+	Added   time.Time // Add, AddTOTP: when a new one begins to count; zero: at once
 	Again   bool      // only a new sign-in does
 	Stuck   bool      // nothing does that this site has
 }
@@ -122,12 +188,25 @@ type accountPage struct {
 	Passkeys []accountPasskey
 	Sessions []accountSession // this browser's first
 	Signal   passkeySignal
+
+	OnlyOne   bool // one passkey is all that there is against a lost device
+	NoPasskey bool // passkeys are switched off
+	Frozen    bool // nothing can be added
+	Limited   bool // a recovery code let this session in: it adds a passkey and does nothing else
+	TOTP      *accountTOTP
+	Recovery  authcore.RecoveryStatus
+	Strong    bool // there is a factor that recovery codes are for
+	Tokens    []accountToken
+	TokenApps []string // hosts of apps that this person may make access tokens for
+	Events    []accountEvent
+	MayDelete bool
 }
 
 // accountPasskey is one row of the passkey list.
 type accountPasskey struct {
 	ID       string // path segment
 	Name     string
+	Provider string // password manager or device that made it; empty: unknown
 	Created  time.Time
 	LastUsed time.Time // zero: never
 	Synced   bool      // kept by a password manager on several devices (BS flag)
@@ -152,6 +231,8 @@ type accountSession struct {
 type passkeySignal struct {
 	RPID        string
 	UserHandle  string
+	UserName    string // as new passkeys would say it
+	DisplayName string
 	Credentials []string
 }
 
@@ -167,6 +248,7 @@ type logoutPage struct {
 type signedOutPage struct {
 	Page
 	Everywhere bool // every browser was signed out
+	Deleted    bool // the account is no more
 	Sidecar    bool // the site is the one app that there is
 	Switch     bool // the person wants to be somebody else
 }
@@ -236,6 +318,15 @@ type cookiePage struct{ Page }
 
 func (loginPage) template() string        { return "login" }
 func (codePage) template() string         { return "code" }
+func (secondPage) template() string       { return "second" }
+func (totpPage) template() string         { return "totp" }
+func (recoveryPage) template() string     { return "recovery" }
+func (addressPage) template() string      { return "address" }
+func (notMePage) template() string        { return "notme" }
+func (notMeDonePage) template() string    { return "notmedone" }
+func (tokenPage) template() string        { return "token" }
+func (historyPage) template() string      { return "history" }
+func (askedPage) template() string        { return "asked" }
 func (linkPage) template() string         { return "link" }
 func (invitePage) template() string       { return "invite" }
 func (offerPage) template() string        { return "offer" }

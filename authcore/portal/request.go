@@ -104,13 +104,13 @@ func (h *Handler) next(to string, offer bool) string {
 	return h.svc.Base() + page + q
 }
 
-// form reads an urlencoded body with exactly the given fields, each at most
-// once, and checks that it was sent by our own page of this browser (CS-1).
+// form reads an urlencoded body with exactly the given fields, and what every
+// form of ours carries, each at most once, and checks that it was sent by our own page of this browser (CS-1).
 func (h *Handler) form(r *http.Request, b *authcore.Browser, fields ...string) (map[string]string, error) {
 	if !authcore.SameOrigin(r.Header, h.svc.Portal()) {
 		return nil, errCross
 	}
-	values, err := readForm(r, append(fields, "token"))
+	values, err := readForm(r, append(fields, "token", "to"))
 	if err != nil {
 		return nil, err
 	}

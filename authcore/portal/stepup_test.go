@@ -188,7 +188,7 @@ func TestStepUp_WhatCannotBeGivenHereIsSaid(t *testing.T) {
 	t.Run("NoTOTPYet", func(t *testing.T) {
 		s := newSite(t, asking(t, authcore.PolicySpec{Require: []authcore.Line{{Words: []string{"totp"}}}}))
 		b, _ := s.withPasskey()
-		b.load(appURL+"/x").want(t, 200, "a way to sign in that this site does not offer").asksFor(t, false, false)
+		b.load(appURL+"/x").want(t, 200, "opens with an authenticator app only").asksFor(t, false, false)
 	})
 	t.Run("PasskeysAreOffAndTheAccountHasOne", func(t *testing.T) {
 		s := newSite(t, asking(t, authcore.PolicySpec{Reauth: time.Hour}))

@@ -94,7 +94,7 @@ func TestPages_SayNothingThatCannotBeTranslated(t *testing.T) {
 	r.languages = pseudo(t)
 	said := regexp.MustCompile(`⟦[^⟦⟧]*⟧`)
 	letters := regexp.MustCompile(`\pL{2,}`)
-	data := regexp.MustCompile(`ada@example\.com|Ada Lovelace|Example|[a-z]+\.example\.com|req_7f3a91c2|iCloud Keychain|YubiKey 5C \(desk drawer, second one\)|Windows Hello|Old phone|(Safari|Firefox) on (iPhone|Linux)|staff|wiki-editors|[0-9a-f:]+::[0-9a-f:]+`)
+	data := regexp.MustCompile(`ada@example\.com|Ada Lovelace|Example|[a-z]+\.example\.com|req_7f3a91c2|iCloud Keychain|YubiKey 5C \(desk drawer, second one\)|Windows Hello|Old phone|(Safari|Firefox) on (iPhone|Linux)|staff|wiki-editors|Instagram|Phone calendar|pwl_\w+|/dav|[0-9A-Z]{4}(-[0-9A-Z]{4}){5}|[A-Z0-9]{4}( [A-Z0-9]{4}){7}|ada@example\.org|[0-9a-f:]+::[0-9a-f:]+`)
 	for _, e := range examples(r) {
 		v := inLanguage(e.view, r.languages.Find("ar"))
 		page := show(t, r, v).Body.String()
@@ -136,10 +136,23 @@ func inLanguage(v view, l *i18n.Language) view {
 	p := other.FieldByName("Page").Addr().Interface().(*Page)
 	p.Lang = l
 	mark(&p.Title, &p.Error, &p.Notice)
-	if e, ok := other.Addr().Interface().(*errorPage); ok {
-		mark(&e.What, &e.Next, &e.Action.Label)
+	switch p := other.Addr().Interface().(type) {
+	case *errorPage:
+		mark(&p.What, &p.Next, &p.Action.Label)
+	case *accountPage:
+		p.Events = markEvents(p.Events, mark)
+	case *historyPage:
+		p.Events = markEvents(p.Events, mark)
 	}
 	return other.Interface().(view)
+}
+
+func markEvents(events []accountEvent, mark func(...*string)) (marked []accountEvent) {
+	for _, e := range events {
+		mark(&e.What)
+		marked = append(marked, e)
+	}
+	return marked
 }
 
 var wordsBlock = regexp.MustCompile(`<script type="application/json" id="words">(.*?)</script>`)

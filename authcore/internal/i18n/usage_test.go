@@ -17,7 +17,7 @@ import (
 )
 
 // readers are the folders whose sources name messages.
-var readers = []string{".", "../../portal", "../../outbox", "../../useragent"}
+var readers = []string{".", "../..", "../../portal", "../../outbox", "../../useragent"}
 
 // usage is which messages the sources name, and where.
 type usage struct {

@@ -33,6 +33,7 @@ async function open() {
   const about = await post(`${path}/peek`, { token: secret });
   fill("email", about.email);
   fill("device", about.device ?? "");
+  fill("what", about.what ?? "");
   fill("requested_at", about.requested_at ? localTime(about.requested_at) : "");
   fill("current_user", about.current_user ?? "");
   for (const warning of root.querySelectorAll("[data-other]")) {

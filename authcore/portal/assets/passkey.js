@@ -98,6 +98,14 @@ export async function signalAccepted(rpId, userId, allAcceptedCredentialIds) {
 }
 
 /**
+ * Tells the provider what this person is called now.
+ * @param {string} rpId @param {string} userId @param {string} name @param {string} displayName
+ */
+export async function signalDetails(rpId, userId, name, displayName) {
+  await api.signalCurrentUserDetails?.({ rpId, userId, name, displayName })?.catch(() => {});
+}
+
+/**
  * Puts a failed ceremony into plain words.
  * @param {unknown} error @param {string} dismissed what to say when the person or the device declined
  */
