@@ -72,6 +72,10 @@ const (
 	refreshGrace = 10 * time.Second
 	// maxPasskeys bounds credentials per account (WA-9).
 	maxPasskeys = 20
+	// minRSA and maxRSA bound the RSA keys of passkeys, in bits: the least is RFC
+	// 8230 section 6.1's; above the most each sign-in would cost us (DS-3).
+	minRSA = 2048
+	maxRSA = 8192
 	// maxTokens bounds access tokens per account: one for each machine and app
 	// of a busy person, and a script that makes one at each run is noticed
 	// (DS-1).

@@ -259,13 +259,14 @@ type proof struct {
 // panics of parsers included (WA-11); only the store's faults are errors.
 func (s *Service) assert(ctx context.Context, c *ceremony, body []byte, only *store.User) (p *proof, err error) {
 	defer func() {
-		if recover() != nil {
-			p, err = nil, refuse(PasskeyRefused)
+		if v := recover(); v != nil {
+			p, err = nil, s.contained(v)
 		}
 	}()
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(body)
 	// The library compares origins after parsing them; ours have one spelling (WA-7).
-	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() {
+	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() ||
+		!oneReading(body, parsed.Raw.AssertionResponse.ClientDataJSON) {
 		return nil, refuse(PasskeyRefused)
 	}
 	var w *waUser

@@ -216,12 +216,13 @@ func (s *Service) renewEpoch(tx *txn, u *store.User) error {
 // attest verifies a registration. See assert.
 func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store.User) (cred *webauthn.Credential, err error) {
 	defer func() {
-		if recover() != nil {
-			cred, err = nil, refuse(PasskeyRefused)
+		if v := recover(); v != nil {
+			cred, err = nil, s.contained(v)
 		}
 	}()
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(body)
-	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() {
+	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() ||
+		!oneReading(body, parsed.Raw.AttestationResponse.ClientDataJSON) {
 		return nil, refuse(PasskeyRefused)
 	}
 	var w *waUser
@@ -231,7 +232,7 @@ func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store
 	}); err != nil {
 		return nil, err
 	}
-	if cred, err = s.webauthn.CreateCredential(w, c.Data, parsed); err != nil {
+	if cred, err = s.webauthn.CreateCredential(w, c.Data, parsed); err != nil || !verifiable(cred.PublicKey) {
 		return nil, refuse(PasskeyRefused)
 	}
 	// Only the flags of the key remain of an attestation we did not ask for.

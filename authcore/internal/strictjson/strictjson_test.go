@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -43,6 +44,78 @@ func TestDecode_AcceptsExactlyTheKnownMembers(t *testing.T) {
 		var b body
 		if err := Decode([]byte(in), &b); (err == nil) != want {
 			t.Errorf("%q: err = %v, want accepted %v", in, err, want)
+		}
+	}
+}
+
+func TestUnambiguous_OneReadingOnly(t *testing.T) {
+	for in, want := range map[string]bool{
+		`{}`:   true,
+		`[]`:   true,
+		`"x"`:  true,
+		`null`: true,
+		`{"rawId":"a","new":{"rawId":1,"other":[{},{"x":1},{"x":2}]}}`: true,
+		`{"x":1,"y":1,"x":2}`:                  false,
+		`{"x":1,"X":2}`:                        false,
+		`{"a":{"b":[1,{"x":1,"X":2}]}}`:        false,
+		`{"RawId":"a"}`:                        false,
+		`{"a":[{"rawid":"a"}]}`:                true, // not the outermost one's
+		`{"\u0072awId":"a"}`:                   true, // the same name, spelt otherwise
+		`{"rawId":"a","\u0072awId":"b"}`:       false,
+		`{"userHandle":1,"u\u017ferHandle":2}`: false, // encoding/json takes "ſ" for "s"
+		`{"u\u017ferHandle":2}`:                false,
+		``:                                     false,
+		`{`:                                    false,
+		`{"x"`:                                 false,
+		`{"x":}`:                               false,
+		`{"x":1`:                               false,
+		`[1`:                                   false,
+		`{1:1}`:                                false,
+		`{} {}`:                                false,
+		`{}x`:                                  false,
+		strings.Repeat("[", 16) + strings.Repeat("]", 16): true,
+		strings.Repeat("[", 17) + strings.Repeat("]", 17): false,
+		strings.Repeat(`{"x":`, 30_000):                   false,
+	} {
+		if err := Unambiguous([]byte(in), "rawId", "userHandle"); (err == nil) != want {
+			t.Errorf("%.60q: err = %v, want accepted %v", in, err, want)
+		}
+	}
+}
+
+// What passes has one reading: every object decodes to as many members as it
+// names, whatever case a reader pays attention to.
+func FuzzUnambiguous(f *testing.F) {
+	for _, in := range []string{`{"a":1,"A":2}`, `{"k":1,"\u212a":2}`, `{"a":{"b":[{"c":null}]}}`, `[{"x":1},{"x":1}]`, `{"\ud800":1,"\ufffd":2}`} {
+		f.Add([]byte(in))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if Unambiguous(in) != nil {
+			return
+		}
+		var v any
+		if err := json.Unmarshal(in, &v); err != nil {
+			t.Fatalf("%q passes and is no JSON: %v", in, err)
+		}
+		distinct(t, in, v)
+	})
+}
+
+// distinct fails where two members of an object are one to some reader.
+func distinct(t *testing.T, in []byte, v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			distinct(t, in, e)
+		}
+	case map[string]any:
+		for a, e := range v {
+			for b := range v {
+				if a != b && strings.EqualFold(a, b) {
+					t.Fatalf("%q has %q and %q", in, a, b)
+				}
+			}
+			distinct(t, in, e)
 		}
 	}
 }
