@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Go: a C compiler (race detector), Chromium
-# and certutil (browser tests), nginx and HAProxy (make test-proxies, which builds
-# its Traefik by itself), PyJWT (examples/verify-python), shellcheck, and from npm
-# axe-core, the TypeScript checker and jose (examples/verify-node), pinned by
-# package-lock.json.
+# Installs what the tests need beyond Go: a C compiler (race detector), Chromium,
+# Firefox, WebKitGTK with an X server, and certutil (browser tests), nginx and
+# HAProxy (make test-proxies, which builds its Traefik by itself), PyJWT
+# (examples/verify-python), shellcheck, and from npm axe-core, the TypeScript
+# checker and jose (examples/verify-node), pinned by package-lock.json.
 #
 #   test/setup.sh          install what is missing, where that is allowed
 #   test/setup.sh --check  install nothing; say what is missing
@@ -16,6 +16,9 @@ cd "$(dirname "$0")"
 # command, or "python: modules" | Debian packages | what does not run without it
 parts='gcc|gcc libc6-dev|the race detector
 chromium|chromium fonts-liberation|browser tests
+firefox-esr|firefox-esr|passkeys in Firefox
+WebKitWebDriver|webkit2gtk-driver|the pages in WebKit, a browser without passkeys
+Xvfb|xvfb|the pages in WebKit
 certutil|libnss3-tools|browser tests over TLS
 nginx|nginx|the tests of examples/nginx
 haproxy|haproxy|the tests of examples/haproxy

@@ -17,16 +17,31 @@ type Authenticator struct {
 	id webauthn.AuthenticatorID
 }
 
+// Device says how an authenticator differs from the common one.
+type Device struct {
+	KeepsNothing   bool // no discoverable passkeys: an old security key
+	VerifiesNobody bool // no fingerprint, face or PIN: an old security key again
+	NotSynced      bool // its passkeys could be synced, and are not yet
+	NeverSyncable  bool // its passkeys never leave it
+}
+
 // AddAuthenticator attaches a new, empty authenticator to the tab.
 func (b *Browser) AddAuthenticator() *Authenticator {
+	b.t.Helper()
+	return b.AddDevice(Device{})
+}
+
+// AddDevice is AddAuthenticator for one that differs.
+func (b *Browser) AddDevice(d Device) *Authenticator {
 	b.t.Helper()
 	call(b, "enabling WebAuthn", webauthn.Enable, webauthn.EnableParams{})
 	added := call(b, "adding an authenticator", webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
 		Options: &webauthn.VirtualAuthenticatorOptions{
 			Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: "ctap2_1",
 			Transport:      webauthn.AuthenticatorTransportInternal,
-			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true,
-			AutomaticPresenceSimulation: true, DefaultBackupEligibility: true, DefaultBackupState: true,
+			HasResidentKey: !d.KeepsNothing, HasUserVerification: !d.VerifiesNobody, IsUserVerified: !d.VerifiesNobody,
+			AutomaticPresenceSimulation: true,
+			DefaultBackupEligibility:    !d.NeverSyncable, DefaultBackupState: !d.NeverSyncable && !d.NotSynced,
 		},
 	})
 	return &Authenticator{b: b, id: added.AuthenticatorID}
@@ -92,6 +107,16 @@ func (a *Authenticator) SyncTo(other *Browser) *Authenticator {
 		}})
 	}
 	return copied
+}
+
+// Sync sets whether its passkeys may be synced, and whether they are.
+func (a *Authenticator) Sync(may, are bool) {
+	a.b.t.Helper()
+	for _, c := range a.Credentials() {
+		call(a.b, "setting the backup flags", webauthn.SetCredentialProperties, webauthn.SetCredentialPropertiesParams{
+			AuthenticatorID: a.id, CredentialID: c.CredentialID, BackupEligibility: &may, BackupState: &are,
+		})
+	}
 }
 
 // Clear forgets every passkey: the device was wiped.

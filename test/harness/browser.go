@@ -44,7 +44,7 @@ func StartBrowserOn(t testing.TB, https int, caFiles ...string) *Browser {
 	path := Need(t, "chromium")
 	home := TempDir(t)
 	for i, ca := range caFiles {
-		trust(t, home, fmt.Sprintf("ca%d", i), ca)
+		trust(t, filepath.Join(home, ".pki", "nssdb"), fmt.Sprintf("ca%d", i), ca)
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
@@ -63,12 +63,12 @@ func StartBrowserOn(t testing.TB, https int, caFiles ...string) *Browser {
 	return openTab(t, alloc)
 }
 
-// trust adds a certificate to the user's NSS database, the one Chromium reads
-// on Linux. Unlike a switch that ignores errors, this proves that chains verify.
-func trust(t testing.TB, home, name, caFile string) {
+// trust adds a certificate to an NSS database: the user's, which Chromium reads
+// on Linux, or a profile of Firefox. Unlike a switch that ignores errors, this
+// proves that chains verify.
+func trust(t testing.TB, dir, name, caFile string) {
 	t.Helper()
 	certutil := Need(t, "certutil")
-	dir := filepath.Join(home, ".pki", "nssdb")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
