@@ -68,9 +68,15 @@ type App struct {
 	Methods []string `json:"methods,omitempty"`
 
 	// EmailAfterPasskey says what e-mail may still do for an account that has
-	// a passkey: "allow" signs in (such a session manages no factors), "off"
-	// does not sign in at all. Default: allow.
+	// a passkey: "allow" signs in (such a session manages nothing), "second"
+	// begins a sign-in that a code of the authenticator app or a recovery code
+	// must finish, "off" does not sign in at all. An account that has an
+	// authenticator app needs its code in each case. Default: allow.
 	EmailAfterPasskey string `json:"email_after_passkey,omitempty"`
+
+	// SelfDelete says whether people may delete their own accounts: "allow" or
+	// "off". Default: allow where registration is open, else off.
+	SelfDelete string `json:"self_delete,omitempty"`
 
 	// LinkTTL is how long a mailed link and its code are good, 1m to 10m.
 	// Default: 10m.

@@ -20,10 +20,11 @@ const laterOptions later = "redis webhook backup admin_allow"
 //	    rp_id               <host>
 //	    rp_name             <name>
 //	    smtp                <host>[:<port>] { … }
-//	    registration        closed | invite | open [<domain>…]
+//	    registration        closed | invite [<domain>…] | open [<domain>…]
 //	    admins              <address>…
 //	    methods             passkey | email | passkey email
-//	    email_after_passkey allow | off
+//	    email_after_passkey allow | second | off
+//	    self_delete         allow | off
 //	    link_ttl            <time, at most 10m>
 //	    session             { … }
 //	    proxy               <kind> <address or network>…
@@ -77,6 +78,7 @@ func (a *App) words() words {
 		"admins":              list(&a.Admins),
 		"methods":             list(&a.Methods),
 		"email_after_passkey": text(&a.EmailAfterPasskey),
+		"self_delete":         text(&a.SelfDelete),
 		"link_ttl":            duration(&a.LinkTTL),
 		"session":             {parse: a.Session.parse},
 		"proxy":               {parse: a.parseProxy, many: true},
@@ -119,7 +121,7 @@ func (s *SMTP) words() words {
 
 // parse reads who may make an account. Syntax:
 //
-//	registration closed | invite | open [<domain>…]
+//	registration closed | invite [<domain>…] | open [<domain>…]
 func (r *Registration) parse(d *caddyfile.Dispenser) error {
 	if err := text(&r.Mode).parse(d); err != nil {
 		return err

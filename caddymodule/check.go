@@ -127,15 +127,14 @@ func (a *App) checkPeople() error {
 			return fmt.Errorf("methods: %q stands twice", m)
 		}
 	}
-	switch a.EmailAfterPasskey {
-	case "", "allow", "off":
-	case "second":
-		return errors.New("email_after_passkey: \"second\" is not available in this version; write allow or off")
-	default:
-		return fmt.Errorf("email_after_passkey: %q; write allow or off", a.EmailAfterPasskey)
+	if a.EmailAfterPasskey != "" && !slices.Contains([]string{"allow", "second", "off"}, a.EmailAfterPasskey) {
+		return fmt.Errorf("email_after_passkey: %q; write allow, second or off", a.EmailAfterPasskey)
 	}
-	if a.EmailAfterPasskey == "off" && len(a.Methods) > 0 && !slices.Contains(a.Methods, "passkey") {
-		return errors.New("email_after_passkey: off without the method passkey would lock out whoever has a passkey")
+	if err := a.checkWays(); err != nil {
+		return err
+	}
+	if a.SelfDelete != "" && a.SelfDelete != "allow" && a.SelfDelete != "off" {
+		return fmt.Errorf("self_delete: %q; write allow or off", a.SelfDelete)
 	}
 	for _, cidr := range a.MetricsAllow {
 		if err := checkNetwork(cidr); err != nil {
@@ -220,8 +219,8 @@ func (r *Registration) check() error {
 	if r.Mode != "" && !slices.Contains([]string{"closed", "invite", "open"}, r.Mode) {
 		return fmt.Errorf("registration: %q; write closed, invite or open", r.Mode)
 	}
-	if len(r.Domains) > 0 && r.Mode != "open" {
-		return errors.New("registration: domains belong to open; closed and invite let in who was asked in")
+	if len(r.Domains) > 0 && r.Mode != "open" && r.Mode != "invite" {
+		return errors.New("registration: domains belong to open and invite; closed lets in only who was added or invited")
 	}
 	for _, d := range r.Domains {
 		if err := checkDomain(d); err != nil {

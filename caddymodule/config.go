@@ -28,13 +28,14 @@ type SMTP struct {
 
 // Registration says who may make an account.
 type Registration struct {
-	// Mode is "closed" (who was added or invited on the host), "invite" (the
-	// same as long as invitations are made on the host only) or "open" (whoever
-	// can read mail at an address). Default: closed.
+	// Mode is "closed" (who was added or invited), "invite" (so is everybody
+	// else, but whoever proves an address asks for an account by it, and waits
+	// for an admin) or "open" (whoever can read mail at an address).
+	// Default: closed.
 	Mode string `json:"mode,omitempty"`
 
-	// Domains limits open registration to addresses of these domains, each
-	// compared as a whole: example.com does not cover sub.example.com.
+	// Domains limits who may ask or register to addresses of these domains,
+	// each compared as a whole: example.com does not cover sub.example.com.
 	// Default: any.
 	Domains []string `json:"domains,omitempty"`
 }

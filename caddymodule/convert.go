@@ -26,6 +26,7 @@ func (a *App) coreConfig(hosts []boundHost) (authcore.Config, error) {
 		NoEmail:           len(a.Methods) > 0 && !slices.Contains(a.Methods, "email"),
 		NoMailServer:      a.SMTP == (SMTP{}),
 		EmailAfterPasskey: a.EmailAfterPasskey,
+		SelfDelete:        a.SelfDelete,
 		SessionIdle:       time.Duration(a.Session.Idle), SessionAbsolute: time.Duration(a.Session.Absolute), SessionsPerUser: a.Session.PerUser,
 		AccessTTL: time.Duration(a.API.AccessTTL), RefreshTTL: time.Duration(a.API.RefreshTTL), LinkTTL: time.Duration(a.LinkTTL),
 		Requests: a.Limits.Requests.Count, RequestsPer: time.Duration(a.Limits.Requests.Per),

@@ -117,6 +117,9 @@ func (a *App) bindHosts() (binding, error) {
 	if err := a.judge(&b, w.portals); err != nil {
 		return b, err
 	}
+	if err := a.checkGuards(w.guards); err != nil {
+		return b, err
+	}
 	a.warnApps(&b)
 	b.warn(w.guards)
 	b.warnBare(&w)

@@ -154,6 +154,10 @@ func TestValidate_Refuses(t *testing.T) {
 			"app.example.com {\nreverse_proxy localhost:1 {\nhandle_response {\npasswordless_guard\n}\n}\n}",
 			"passwordless_guard stands inside reverse_proxy, where it cannot work",
 		},
+		"a passkey that nobody could use": {
+			"passwordless {\nmethods email\n}\n%\napp.example.com {\npasswordless_guard {\nrequire totp\nrequire passkey\n}\n}",
+			"passwordless_guard at Caddyfile:42: require: nobody could give the passkey that Caddyfile:44 asks for, because methods leaves out passkey; add it there, or write require totp",
+		},
 		"an rp_id of somebody else": {
 			"passwordless {\nrp_id example.org\n}\n%\napp.example.com {\npasswordless_guard\n}",
 			`rp_id: "example.org" is neither "app.example.com", which serves sign-in, nor a parent of it`,

@@ -66,8 +66,8 @@ type Rules struct {
 	Network []string `json:"network,omitempty"`
 
 	// Require lists what a session must have been signed in with: of each entry
-	// one method. The methods are passkey and, in a later version, totp.
-	// Default: anything that signs in.
+	// one method. The methods are passkey and totp, a code of an authenticator
+	// app. Default: anything that signs in.
 	Require [][]string `json:"require,omitempty"`
 
 	// Reauth is how long ago the sign-in may be, 1m or more. Whoever is beyond

@@ -93,21 +93,18 @@ func (r *Rules) check() error {
 func (r *Rules) checkRequire() error {
 	for i, line := range r.Require {
 		if len(line) == 0 {
-			return errors.New("require: write passkey, or passkey totp")
+			return errors.New("require: write passkey, totp, or passkey totp for either")
 		}
 		for j, method := range line {
 			switch {
 			case method != authcore.AMRPasskey && method != authcore.AMRTOTP:
-				return fmt.Errorf("require: %q; write require passkey, or require passkey totp", method)
+				return fmt.Errorf("require: %q; write require passkey, require totp, or require passkey totp for either", method)
 			case slices.Contains(line[:j], method):
 				return fmt.Errorf("require: %q stands twice", method)
 			}
 		}
-		if !slices.Contains(line, authcore.AMRPasskey) {
-			return errors.New("require: TOTP comes with a later version; write require passkey, or require passkey totp")
-		}
 		for _, other := range r.Require[:i] {
-			if len(line) == len(other) { // the same methods: there are only two
+			if slices.Equal(slices.Sorted(slices.Values(line)), slices.Sorted(slices.Values(other))) {
 				return fmt.Errorf("require: %q stands twice", strings.Join(line, " "))
 			}
 		}

@@ -73,7 +73,8 @@ else from a flat TOML file with the same names in lower case.
   SMTP_USERNAME, SMTP_PASSWORD   how to sign in there
   SMTP_TLS                       starttls (default), implicit (default for port 465) or none
   EMAIL_FROM                     the sender: Example <login@example.com>
-  REGISTRATION                   closed (default), invite, or open, which may name domains
+  REGISTRATION                   closed (default), invite (people ask, an admin decides) or open;
+                                 the last two may name domains: open example.com
   ADMIN_EMAIL                    who may become admin, by an invitation made on this host
   CORS_ALLOWED_ORIGINS           origins whose scripts may use the API
   API_CLIENTS                    programs that may: NAME=Title https://origin, separated by commas

@@ -121,6 +121,28 @@ func TestLoad_ClientsHaveNamesTitlesAndOrigins(t *testing.T) {
 	}
 }
 
+// The words are those of the Caddyfile, however a list is written.
+func TestLoad_RegistrationNamesDomains(t *testing.T) {
+	toml := files(t, map[string]string{"config.toml": "registration = [\"invite\", \"example.com\", \"example.org\"]\n"})
+	for _, o := range []Options{
+		{Environ: append([]string{"REGISTRATION=invite example.com example.org"}, minimal...)},
+		{Environ: append([]string{"REGISTRATION=invite,example.com, example.org"}, minimal...)},
+		{Environ: minimal, ConfigFile: filepath.Join(toml, "config.toml")},
+	} {
+		o.Dir = t.TempDir()
+		s, err := Load(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Caddyfile().Adapt(); err != nil {
+			t.Error(err)
+		}
+		if want := "\n\t\tregistration invite example.com example.org\n"; !strings.Contains(s.Caddyfile().String(), want) {
+			t.Errorf("no %q in\n%s", want, s.Caddyfile())
+		}
+	}
+}
+
 func TestLoad_AppsBehindProxies(t *testing.T) {
 	dir := files(t, map[string]string{"config.toml": "protected_hosts = [\"wiki.example.com\", \"*.example.org:8443\"]\nproxy = \"Traefik, caddy\"\ntrusted_proxies = \"172.18.0.2\"\n"})
 	s, err := Load(Options{Environ: minimal, Dir: t.TempDir(), ConfigFile: filepath.Join(dir, "config.toml")})
