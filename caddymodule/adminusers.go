@@ -20,6 +20,7 @@ type adminUser struct {
 	NeedsName   bool      `json:"needs_name"` // reaches no app until named
 	CreatedAt   time.Time `json:"created_at"`
 	VerifiedAt  time.Time `json:"verified_at,omitzero"`
+	FrozenSince time.Time `json:"frozen_since,omitzero"` // its owner said "that was not me" then, and nothing can be changed
 }
 
 func toAdminUser(u *store.User) adminUser {
@@ -27,10 +28,14 @@ func toAdminUser(u *store.User) adminUser {
 	if groups == nil {
 		groups = []string{}
 	}
-	return adminUser{
+	v := adminUser{
 		ID: u.ID, Email: u.Email, Name: u.Name, DisplayName: u.DisplayName, Groups: groups, Admin: u.Admin,
 		Disabled: u.Disabled, NeedsName: u.Unnamed, CreatedAt: u.CreatedAt, VerifiedAt: u.VerifiedAt,
 	}
+	if u.Freeze != nil {
+		v.FrozenSince = u.Freeze.At
+	}
+	return v
 }
 
 func listUsers(svc *authcore.Service, r *http.Request) (any, error) {
@@ -60,7 +65,11 @@ type adminNew struct {
 	Groups      []string `json:"groups,omitempty"`
 	Admin       bool     `json:"admin,omitempty"` // invitations only
 	Lost        bool     `json:"lost,omitempty"`  // invitations only: of whom has an account and no passkey any more
+	Mail        bool     `json:"mail,omitempty"`  // invitations only: mail the link as well
 }
+
+// invitation reports whether it says what only an invitation may.
+func (n adminNew) invitation() bool { return n.Admin || n.Lost || n.Mail }
 
 func (n adminNew) user() authcore.NewUser {
 	return authcore.NewUser{Email: n.Email, Name: n.Name, DisplayName: n.DisplayName, Groups: n.Groups}
@@ -71,7 +80,7 @@ func addUser(svc *authcore.Service, r *http.Request) (any, error) {
 	if err := decodeAdmin(r, &n); err != nil {
 		return nil, err
 	}
-	if n.Admin || n.Lost { // BT-1: the role comes by an invitation that was accepted
+	if n.invitation() { // BT-1: the role comes by an invitation that was accepted
 		return nil, errAsked
 	}
 	u, err := svc.AddUser(r.Context(), operator, n.user())
@@ -98,22 +107,18 @@ func (a *adminServer) invite(svc *authcore.Service, r *http.Request) (any, error
 		return nil, errWhichAdmin
 	}
 	if n.Lost {
-		if n.Admin || n.Name != "" || len(n.Groups) > 0 {
+		if n.Admin || n.Mail || n.Name != "" || len(n.Groups) > 0 {
 			return nil, errAsked
 		}
 		link, err := svc.HandOut(r.Context(), operator, n.Email)
 		return adminInvite{link}, err
 	}
-	link, err := svc.Invite(r.Context(), operator, n.user(), n.Admin)
-	return adminInvite{link}, err
-}
-
-func showUser(svc *authcore.Service, r *http.Request) (any, error) {
-	u, err := svc.FindUser(r.Context(), r.PathValue("who"))
-	if err != nil {
-		return nil, err
+	invite := svc.Invite
+	if n.Mail {
+		invite = svc.MailInvite
 	}
-	return toAdminUser(u), nil
+	link, err := invite(r.Context(), operator, n.user(), n.Admin)
+	return adminInvite{link}, err
 }
 
 func deleteUser(svc *authcore.Service, r *http.Request) (any, error) {

@@ -86,18 +86,30 @@ func inviteCommand(at *target) *cobra.Command {
 		Long: `Prints an invitation: a link that works once, within 24 hours, and makes the
 account if there is none. Whoever opens it is signed in, so hand it over in
 private. With --admin it also gives the admin role, which takes effect when the
-user has a passkey; without an address it is for the one configured admin.
+user has a passkey or an authenticator app; without an address it is for the one
+configured admin.
+
+With --mail the invited address gets the link by mail, too: whoever reads that
+mail has the account. It needs a mail server, and is refused with --admin.
 
 With --lost it is for a user who has lost every passkey: it opens the account,
-where a new one can be added within 15 minutes.`,
+where a new one can be added within 15 minutes. Their mailbox is told that the
+link was made, and never gets the link. See who it is before you hand it over.`,
+		Example: `  invite bob@example.com --name bob --group staff
+  invite bob@example.com --mail
+  invite --admin alice@example.com
+  invite --lost alice@example.com`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				n.Email = args[0]
 			} else if !n.Admin {
 				return usageError(cmd, "name the e-mail address to invite")
 			}
-			if n.Lost && (n.Admin || n.Name != "" || len(n.Groups) > 0) {
+			switch {
+			case n.Lost && (n.Admin || n.Name != "" || len(n.Groups) > 0):
 				return usageError(cmd, "--lost is for an account as it is; leave out --admin, --name and --group")
+			case n.Lost && n.Mail:
+				return usageError(cmd, "whoever opens the link of --lost is that user, so it is never mailed; leave out --mail and hand it over")
 			}
 			var made adminInvite
 			if err := at.do(cmd.Context(), http.MethodPost, []string{"invites"}, n, &made); err != nil {
@@ -108,8 +120,9 @@ where a new one can be added within 15 minutes.`,
 	}
 	cmd.Flags().BoolVar(&n.Admin, "admin", false, "invite an admin")
 	cmd.Flags().BoolVar(&n.Lost, "lost", false, "let a user in who has lost every passkey")
+	cmd.Flags().BoolVar(&n.Mail, "mail", false, "mail the link to the address as well")
 	cmd.Flags().StringVar(&n.Name, "name", "", "user name that apps will see")
-	cmd.Flags().StringSliceVar(&n.Groups, "group", nil, "group; may be repeated")
+	cmd.Flags().StringSliceVar(&n.Groups, "group", nil, "group; may be repeated, or name several with commas")
 	return cmd
 }
 

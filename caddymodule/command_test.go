@@ -79,8 +79,8 @@ func TestCommand_WorksOnTheRunningServer(t *testing.T) {
 	for _, step := range []struct{ command, want string }{
 		{"user add bob@example.com --name bob --display-name Bob --group staff --group ops", "name:          bob\ndisplay name:  Bob\ngroups:        ops,staff\nstate:         never signed in\n"},
 		{"user list", "bob@example.com    bob    ops,staff  never signed in"},
-		{"user show alice", "email:         alice@example.com\n"},
-		{"user show alice", "state:         active\n"},
+		{"user show alice", "email:                alice@example.com\n"},
+		{"user show alice", "state:                active\n"},
 		{"user groups bob --none", "bob has these groups: -\n"},
 		{"user groups bob staff", "bob has these groups: staff\n"},
 		{"user disable bob", "bob is disabled.\n"},
@@ -112,7 +112,8 @@ func TestCommand_JSONIsAllThereIs(t *testing.T) {
 	for _, command := range []string{
 		"user list", "user show alice", "user add bob@example.com", "user disable bob@example.com", "user enable bob@example.com", "user groups alice a",
 		"user name bob@example.com bob", "user delete bob", "session list", "session list alice", "session revoke --user alice",
-		"invite x@example.com", "invite --admin x@example.com", "health", "keys list", "keys rotate", "keys rotate --now",
+		"invite x@example.com", "invite x@example.com --mail", "invite --admin x@example.com", "user requests",
+		"health", "keys list", "keys rotate", "keys rotate --now",
 	} {
 		out, errOut, code := runCaddy(t, append(strings.Fields(command), "--json", "--socket", s.socket())...)
 		if code != 0 || errOut != "" || !json.Valid([]byte(out)) {
@@ -147,7 +148,7 @@ func TestCommand_ErrorsAreASentenceAndACode(t *testing.T) {
 		{"user delete", at, 2, "caddy: name the user: "},
 		{"user groups", at, 2, "caddy: name the user: "},
 		{"user name alice", at, 2, "caddy: name what the user is to be called\n"},
-		{"user", at, 2, "caddy: write what to do: add, delete, disable, enable, groups, list, name, show\n"},
+		{"user", at, 2, "caddy: write what to do: add, approve, decline, delete, disable, enable, groups, list, name, requests, show\n"},
 		{"invite --lost nobody@example.com", at, 1, "caddy: There is no such user."},
 		{"invite --lost --admin a@example.com", at, 2, "caddy: --lost is for an account as it is"},
 		{"invite --admin", at, 1, "caddy: no single admin is configured; write --admin ADDRESS\n"},

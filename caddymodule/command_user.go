@@ -19,9 +19,14 @@ const (
 func userCommand(at *target) *cobra.Command {
 	return group("user", "Manage users",
 		userListCommand(at), userAddCommand(at), userShowCommand(at),
-		userChangeCommand(at, "disable", "Shut a user out and end all their sessions and tokens at once", "disabled"),
-		userChangeCommand(at, "enable", "Let a disabled user sign in again", "enabled"),
-		userDeleteCommand(at), userNameCommand(at), userGroupsCommand(at))
+		userChangeCommand(at, "disable", "Shut a user out and end all their sessions and tokens at once", "disabled", ""),
+		userChangeCommand(at, "enable", "Let a disabled or frozen user go on", "enabled",
+			`Lets a disabled user sign in again. It also lifts a freeze: after somebody has
+pressed "That was not me" in a mail, nothing in the account can be changed until
+a passkey from before, a recovery code or this command confirms its owner.
+Speak with them first, in a way that does not go through the mailbox.`),
+		userDeleteCommand(at), userNameCommand(at), userGroupsCommand(at),
+		userRequestsCommand(at), userApproveCommand(at), userDeclineCommand(at))
 }
 
 func userListCommand(at *target) *cobra.Command {
@@ -53,7 +58,13 @@ func (u adminUser) state() string {
 	for _, w := range []struct {
 		is   bool
 		word string
-	}{{u.Admin, "admin"}, {u.Disabled, "disabled"}, {u.NeedsName, "needs a name"}, {u.VerifiedAt.IsZero(), "never signed in"}} {
+	}{
+		{u.Admin, "admin"},
+		{u.Disabled, "disabled"},
+		{!u.FrozenSince.IsZero(), "frozen"},
+		{u.NeedsName, "needs a name"},
+		{u.VerifiedAt.IsZero(), "never signed in"},
+	} {
 		if w.is {
 			words = append(words, w.word)
 		}
@@ -72,6 +83,39 @@ func (u adminUser) print(w io.Writer) {
 	fmt.Fprintf(w, "groups:\t%s\nstate:\t%s\nid:\t%s\nsince:\t%s\n", orDash(strings.Join(u.Groups, ",")), u.state(), u.ID, u.CreatedAt.Format(time.RFC3339))
 }
 
+func (u adminUserInFull) print(w io.Writer) {
+	u.adminUser.print(w)
+	if !u.FrozenSince.IsZero() {
+		fmt.Fprintf(w, "frozen since:\t%s; user enable lifts it\n", u.FrozenSince.Format(time.RFC3339))
+	}
+	for _, k := range u.Passkeys {
+		fmt.Fprintf(w, "passkey:\t%s\n", k)
+	}
+	if len(u.Passkeys) == 0 {
+		fmt.Fprint(w, "passkey:\tnone\n")
+	}
+	app := "no"
+	if u.TOTP {
+		app = "yes"
+	}
+	fmt.Fprintf(w, "authenticator app:\t%s\nrecovery codes left:\t%d\nsessions:\t%d\naccess tokens:\t%d\n", app, u.RecoveryCodes, u.Sessions, u.Tokens)
+}
+
+// String tells its owner's passkeys apart.
+func (k adminPasskey) String() string {
+	words := []string{k.Name, "made " + k.CreatedAt.Format(time.DateOnly), "never used", "on one device"}
+	if !k.LastUsed.IsZero() {
+		words[2] = "used " + k.LastUsed.Format(time.DateOnly)
+	}
+	if k.Synced {
+		words[3] = "synced"
+	}
+	if !k.Works {
+		words = append(words, "useless here: it was made for "+k.RPID)
+	}
+	return strings.Join(words, ", ")
+}
+
 func userAddCommand(at *target) *cobra.Command {
 	var n adminNew
 	cmd := &cobra.Command{
@@ -85,10 +129,15 @@ func userAddCommand(at *target) *cobra.Command {
 			return output(cmd, u, u.print)
 		},
 	}
+	n.flags(cmd)
+	return cmd
+}
+
+// flags are what may be said of an account that is made.
+func (n *adminNew) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&n.Name, "name", "", "user name that apps see; it never changes (default: the e-mail address)")
 	cmd.Flags().StringVar(&n.DisplayName, "display-name", "", "name for people")
-	cmd.Flags().StringSliceVar(&n.Groups, "group", nil, "group; may be repeated")
-	return cmd
+	cmd.Flags().StringSliceVar(&n.Groups, "group", nil, "group; may be repeated, or name several with commas")
 }
 
 // do finds the server and sends one request.
@@ -102,9 +151,11 @@ func (t *target) do(ctx context.Context, method string, segments []string, body,
 
 func userShowCommand(at *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "show WHO", Short: "Show one user", Long: whoHelp, Args: arguments(who),
+		Use: "show WHO", Short: "Show one user, and what they sign in with", Args: arguments(who),
+		Long:    "Shows one user: passkeys, authenticator app, recovery codes left, whether the account is frozen, and how many sessions and access tokens there are. " + whoHelp,
+		Example: "  user show alice@example.com",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var u adminUser
+			var u adminUserInFull
 			if err := at.do(cmd.Context(), http.MethodGet, []string{"users", args[0]}, nil, &u); err != nil {
 				return err
 			}
@@ -113,9 +164,15 @@ func userShowCommand(at *target) *cobra.Command {
 	}
 }
 
-func userChangeCommand(at *target, verb, short, past string) *cobra.Command {
+// userChangeCommand is a command that does one thing to a user; long says more
+// about it than short does, if there is more to say.
+func userChangeCommand(at *target, verb, short, past, long string) *cobra.Command {
+	if long == "" {
+		long = short + "."
+	}
 	return &cobra.Command{
-		Use: verb + " WHO", Short: short, Long: short + ". " + whoHelp, Args: arguments(who),
+		Use: verb + " WHO", Short: short, Long: long + "\n\n" + whoHelp, Args: arguments(who),
+		Example: "  user " + verb + " alice@example.com",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := at.do(cmd.Context(), http.MethodPost, []string{"users", args[0], verb}, nil, nil); err != nil {
 				return err
