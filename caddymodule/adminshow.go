@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/aaguid"
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
@@ -22,6 +23,7 @@ type adminUserInFull struct {
 // adminPasskey is a passkey.
 type adminPasskey struct {
 	Name      string    `json:"name"`
+	Provider  string    `json:"provider,omitempty"` // what it says that it is; absent: unknown
 	RPID      string    `json:"rp_id"`
 	Works     bool      `json:"works"` // it was made for this rp_id
 	CreatedAt time.Time `json:"created_at"`
@@ -30,7 +32,9 @@ type adminPasskey struct {
 }
 
 func toAdminPasskey(k *store.Passkey, works bool) adminPasskey {
-	return adminPasskey{Name: k.Name, RPID: k.RPID, Works: works, CreatedAt: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced}
+	return adminPasskey{
+		Name: k.Name, Provider: aaguid.Name(k.AAGUID), RPID: k.RPID, Works: works, CreatedAt: k.CreatedAt, LastUsed: k.LastUsed, Synced: k.Synced,
+	}
 }
 
 func showUser(svc *authcore.Service, r *http.Request) (any, error) {

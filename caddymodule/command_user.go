@@ -101,9 +101,17 @@ func (u adminUserInFull) print(w io.Writer) {
 	fmt.Fprintf(w, "authenticator app:\t%s\nrecovery codes left:\t%d\nsessions:\t%d\naccess tokens:\t%d\n", app, u.RecoveryCodes, u.Sessions, u.Tokens)
 }
 
+// called is its name, and who keeps it where the name does not say so.
+func (k adminPasskey) called() string {
+	if k.Provider == "" || k.Provider == k.Name {
+		return k.Name
+	}
+	return k.Name + " (" + k.Provider + ")"
+}
+
 // String tells its owner's passkeys apart.
 func (k adminPasskey) String() string {
-	words := []string{k.Name, "made " + k.CreatedAt.Format(time.DateOnly), "never used", "on one device"}
+	words := []string{k.called(), "made " + k.CreatedAt.Format(time.DateOnly), "never used", "on one device"}
 	if !k.LastUsed.IsZero() {
 		words[2] = "used " + k.LastUsed.Format(time.DateOnly)
 	}

@@ -32,6 +32,7 @@ func TestUserShow_TellsWhatSomebodySignsInWith(t *testing.T) {
 	if out := show(); !strings.HasSuffix(out, bare) || strings.Contains(out, "frozen") {
 		t.Errorf("bare:\n%s", out)
 	}
+	bitwarden := []byte{0xd5, 0x48, 0x82, 0x6e, 0x79, 0xb4, 0xdb, 0x40, 0xa3, 0xd8, 0x11, 0x11, 0x6f, 0x7e, 0x83, 0x49}
 	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s.change(t, func(tx store.Tx) error {
 		u, err := tx.User(s.user)
@@ -42,10 +43,10 @@ func TestUserShow_TellsWhatSomebodySignsInWith(t *testing.T) {
 		u.Recovery = &store.RecoveryCodes{Left: make([]store.Hash, 7), Made: 10, MadeAt: made}
 		u.Freeze = &store.Freeze{At: made.AddDate(0, 0, 1), Since: made}
 		for _, k := range []*store.Passkey{
-			{ID: []byte("1"), Name: "Phone", RPID: "app.example.test", CreatedAt: made, LastUsed: made.AddDate(0, 1, 0), Synced: true},
-			{ID: []byte("2"), Name: "Key", RPID: "old.example.test", CreatedAt: made},
+			{ID: []byte("1"), Name: "Phone", RPID: "app.example.test", CreatedAt: made, LastUsed: made.AddDate(0, 1, 0), Synced: true, AAGUID: bitwarden},
+			{ID: []byte("2"), Name: "Key", RPID: "old.example.test", CreatedAt: made, AAGUID: make([]byte, 16)},
 		} {
-			k.UserID, k.Credential, k.AAGUID = u.ID, []byte(`{"secret":"credential"}`), make([]byte, 16)
+			k.UserID, k.Credential = u.ID, []byte(`{"secret":"credential"}`)
 			if err := tx.PutPasskey(k); err != nil {
 				return err
 			}
@@ -55,7 +56,7 @@ func TestUserShow_TellsWhatSomebodySignsInWith(t *testing.T) {
 	out := show()
 	for _, want := range []string{
 		"state:                frozen\n", "frozen since:         2026-01-03T03:04:05Z; user enable lifts it\n",
-		"passkey:              Phone, made 2026-01-02, used 2026-02-02, synced\n",
+		"passkey:              Phone (Bitwarden), made 2026-01-02, used 2026-02-02, synced\n",
 		"passkey:              Key, made 2026-01-02, never used, on one device, useless here: it was made for old.example.test\n",
 		"authenticator app:    yes\n", "recovery codes left:  7\n",
 	} {
