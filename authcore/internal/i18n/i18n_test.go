@@ -152,7 +152,13 @@ func TestLoad_RefusesWhatIsNoCatalogue(t *testing.T) {
 
 func TestTime_InEachLanguagesOwnOrder(t *testing.T) {
 	at := time.Date(2026, 3, 5, 9, 7, 0, 0, time.FixedZone("CET", 3600))
-	for tag, want := range map[string]string{"en": "5 March 2026, 08:07 UTC", "de": "5. März 2026, 08:07 Uhr UTC"} {
+	for tag, want := range map[string]string{
+		"en": "5 March 2026, 08:07 UTC",
+		"de": "5. März 2026, 08:07 Uhr UTC",
+		"fr": "5 mars 2026 à 08:07 UTC",
+		"es": "5 de marzo de 2026, 08:07 UTC",
+		"pt": "5 de março de 2026 às 08:07 UTC",
+	} {
 		l := Embedded().Find(tag)
 		if got := l.Time(at); got != want {
 			t.Errorf("%s: %s", tag, got)

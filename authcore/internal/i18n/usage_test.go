@@ -296,6 +296,25 @@ func TestDetails_AreWhatAuthcoreSays(t *testing.T) {
 	}
 }
 
+// The portal finds a detail by its English words, so one of two with the same
+// words would never be shown, and nobody could tell which.
+func TestDetails_SayEachSentenceOnce(t *testing.T) {
+	keys := map[string]string{}
+	for _, key := range English().Keys() {
+		if !strings.HasPrefix(key, "detail.") {
+			continue
+		}
+		text := English().Text(key)
+		if other := keys[text]; other != "" {
+			t.Errorf("%q and %q both say %q", other, key, text)
+		}
+		keys[text] = key
+	}
+	if len(keys) < 10 {
+		t.Fatalf("only %d details were found", len(keys))
+	}
+}
+
 // details are the sentences that people may read of a file's refusals and
 // problems with addresses.
 func details(t *testing.T, file string) map[string]string {
