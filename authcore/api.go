@@ -21,7 +21,7 @@ import (
 
 // Tokens is what an API client gets at sign-in and refresh.
 type Tokens struct {
-	Access       string
+	Access       string // empty where the session is limited: it may add a passkey and open nothing
 	ExpiresIn    time.Duration
 	Refresh      Token
 	SessionToken Token
@@ -101,11 +101,16 @@ func (s *Service) signInAPI(tx *txn, u *store.User, by proven, clientID string, 
 }
 
 func (s *Service) tokens(u *store.User, sess *store.Session, session, refresh Token) (*Tokens, error) {
-	access, err := s.signAccess(u, sess)
-	if err != nil {
+	out := &Tokens{Refresh: refresh, SessionToken: session, Session: sess, User: u}
+	if limited(amrBits(sess.AMR)) {
+		return out, nil // other services know nothing of limits
+	}
+	var err error
+	if out.Access, err = s.signAccess(u, sess); err != nil {
 		return nil, err
 	}
-	return &Tokens{Access: access, ExpiresIn: s.cfg.AccessTTL, Refresh: refresh, SessionToken: session, Session: sess, User: u}, nil
+	out.ExpiresIn = s.cfg.AccessTTL
+	return out, nil
 }
 
 // successor derives the next refresh token and the session token that comes

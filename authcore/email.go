@@ -19,7 +19,9 @@ import (
 //
 //	StartEmail   browser or client → flow record + queued mail. The same answer
 //	             for everybody: unknown, disabled and throttled addresses get a
-//	             decoy flow, which nothing finishes (EN).
+//	             decoy flow, which nothing finishes (EN). A client that asks again
+//	             under the key of its first request gets the same flow, and no
+//	             second mail until one may be sent again.
 //	VerifyCode   the flow's holder types the code. Count, compare and take are
 //	             one transaction; five wrong ones destroy the flow (EC-2).
 //	PeekLink     what the page that the link opened may tell. Consumes nothing.
@@ -35,6 +37,7 @@ type StartEmail struct {
 	Browser Browser
 	To      string     // sealed return state
 	Client  *APIClient // API flow: who asks; the mail then has no link
+	Key     string     // API flow: what tells a repeat of a request from a new one, unguessable; "": none is one
 	StepUp  bool       // renew Browser.Session; the address is the session's own
 }
 
@@ -64,25 +67,27 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 	if err != nil {
 		return nil, &Refusal{Reason: EmailInvalid, Detail: err.Error()}
 	}
-	secretToken := in.Browser.Flow
-	if in.Client != nil {
-		if secretToken, err = secret.New(s.rt.rand); err != nil {
-			return nil, fmt.Errorf("making a flow secret: %w", err)
-		}
+	held, err := s.flowSecret(&in, addr)
+	if err != nil {
+		return nil, err
 	}
 	var refusal *Refusal
 	var unsent string
+	var before *EmailStarted
 	err = s.update(ctx, func(tx *txn) error {
-		unsent = ""
+		unsent, refusal = "", nil
+		if before, err = s.begunBefore(tx, &in, held); before != nil || err != nil {
+			return err
+		}
 		refusal, err = s.pendingBudget(tx, store.KindFlow, in.Browser.Client)
 		if refusal != nil || err != nil {
 			return err
 		}
-		unsent, err = s.startEmail(tx, &in, string(addr), secretToken.Hash())
+		unsent, err = s.startEmail(tx, &in, string(addr), held.Hash())
 		return err
 	})
-	if err = orRefusal(err, refusal); err != nil {
-		return nil, err
+	if err = orRefusal(err, refusal); err != nil || before != nil {
+		return before, err
 	}
 	if unsent == overBudget { // what else is not sent is told by delivery, where nobody waits (EN)
 		s.rt.log.Info(NotSent, "why", unsent, "to", addr.Mask())
@@ -90,7 +95,7 @@ func (s *Service) StartEmail(ctx context.Context, in StartEmail) (*EmailStarted,
 	if s.cfg.Mailed != nil {
 		s.cfg.Mailed() // EN: for decoys too
 	}
-	return &EmailStarted{Flow: secretToken, ExpiresIn: s.cfg.LinkTTL, ResendAfter: resendAfter}, nil
+	return &EmailStarted{Flow: held, ExpiresIn: s.cfg.LinkTTL, ResendAfter: resendAfter}, nil
 }
 
 // NotSent is what the log says of a mail that a visitor was promised and that
@@ -223,10 +228,11 @@ func (s *Service) mayRegister(addr string) bool {
 
 // Verified is the end of VerifyCode for one kind of flow.
 type Verified struct {
-	*SignedIn         // browser sign-in
-	API       *Tokens // API sign-in
-	StepUp    Token   // renewed session token
-	Second    Token   // a second step is owed, under this flow secret; a browser holds it already
+	*SignedIn          // browser sign-in
+	API       *Tokens  // API sign-in
+	StepUp    Token    // renewed session token
+	Second    Token    // a second step is owed, under this flow secret; a browser holds it already
+	SecondBy  []string // what would do for it: SecondTOTP, SecondRecovery
 	To        string
 	Same      bool // the browser that asked is the one that finished
 }

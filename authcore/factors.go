@@ -68,6 +68,14 @@ func (s *Service) MayEnrol(l *Live, keys []*store.Passkey) *Refusal {
 // therefore add a passkey and do nothing else.
 func (l *Live) Limited() bool { return limited(amrBits(l.Proof().AMR)) }
 
+// PasskeyFirst refuses what is none of a limited session's few acts.
+func (l *Live) PasskeyFirst() *Refusal {
+	if !l.Limited() {
+		return nil
+	}
+	return &Refusal{Reason: StepUpRequired, Methods: []string{AMRPasskey}}
+}
+
 func limited(bits uint8) bool { return bits&bitRecovery != 0 && bits&(bitPasskey|bitTOTP) == 0 }
 
 // manage runs fn in a transaction after checking session and step-up inside it.

@@ -49,12 +49,16 @@ type SignedIn struct {
 	Offer   bool // offer a passkey now
 }
 
-// Browser is what a browser at the portal sent along.
+// Browser is what a browser at the portal sent along, or a client of the JSON
+// API, which has no cookies.
 type Browser struct {
 	Client
 	Flow    Token // flow cookie, or ""
 	Device  Token // device cookie, or ""
-	Session *Live // root session it has now, or nil
+	Session *Live // session it has now, or nil
+
+	ClientID string // of the API client; "": a browser at the portal
+	Origin   string // API: the web origin of the page that asks; "": it is no page
 }
 
 // signedIn refuses a browser without a session.

@@ -65,6 +65,12 @@ func (g Grant) String() string {
 	return b.String()
 }
 
+// Check says what is wrong with g, if anything.
+func (g Grant) Check() error {
+	_, err := g.checked()
+	return err
+}
+
 // checked answers g in the one form that is stored, or what is wrong with it.
 func (g Grant) checked() (Grant, error) {
 	if g.App == "" {

@@ -78,10 +78,10 @@ func (s *Service) liveTokens(tx store.Tx, u *store.User) (list []*store.AccessTo
 	return list, nil
 }
 
-// RevokeOwnToken ends one of the user's access tokens by its public id. It
-// takes away and gives nothing, so it needs no step-up.
+// RevokeOwnToken ends one of the user's access tokens by its public id. Tokens
+// are not the mailbox's alone to remove, either (SE-8).
 func (s *Service) RevokeOwnToken(ctx context.Context, l *Live, id string, client Client) error {
-	return s.updateLive(ctx, l, func(tx *txn, l *Live) (*Refusal, error) {
+	return s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
 		rec, err := tx.TokenByID(id)
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.UserID != l.User.ID { // AD-2: only own
 			return refuse(NotFound), nil

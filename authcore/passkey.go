@@ -18,7 +18,9 @@ import (
 
 // The passkey flow (WebAuthn Level 3).
 //
-//	BeginX    stores a ceremony: challenge, purpose, the browser's flow cookie.
+//	BeginX    stores a ceremony: challenge, purpose, who began it: the browser's
+//	          flow cookie or, for the JSON API, its client. A client has nothing
+//	          else to hold, so the ceremony's id is its secret.
 //	FinishX   takes it, commits, and only then parses what the browser sent
 //	          (WA-1): whatever follows, the challenge is spent. Verification
 //	          runs outside the transaction; its result is written in a second
@@ -26,6 +28,9 @@ import (
 //
 // Sign-in is discoverable and usernameless: the options are the same for
 // everybody (EN), and the user is found by handle and must own the credential.
+//
+// A ceremony expects the one origin that it began on (WA-7), and is finished from
+// there: the portal's or, over the API, that of the client's page that asked.
 
 // ceremony purposes. A challenge is good for its own purpose only.
 const (
@@ -37,7 +42,9 @@ const (
 // ceremony is the stored record (store.KindCeremony).
 type ceremony struct {
 	Purpose   string               `json:"purpose"`
-	Flow      store.Hash           `json:"flow"` // of the browser's flow cookie
+	Flow      store.Hash           `json:"flow"`                // of the browser's flow cookie
+	ClientID  string               `json:"client_id,omitempty"` // of the API, which has none
+	Origin    string               `json:"origin,omitempty"`    // API: where it began; else empty: the portal's
 	SessionID string               `json:"session_id,omitempty"`
 	Data      webauthn.SessionData `json:"data"` // whole: a lost field switches checks off (WA-3)
 	BegunAt   time.Time            `json:"begun_at"`
@@ -51,10 +58,14 @@ type Ceremony struct {
 }
 
 func newWebAuthn(cfg Config, serving Origin) (*webauthn.WebAuthn, error) {
+	origins := []string{serving.String()}
+	for _, c := range cfg.Clients {
+		origins = append(origins, c.Origins...)
+	}
 	timeout := webauthn.TimeoutConfig{Enforce: true, Timeout: ceremonyTTL, TimeoutUVD: ceremonyTTL} // WA-2
 	return webauthn.New(&webauthn.Config{
 		RPID: cfg.RPID, RPDisplayName: cfg.RPName,
-		RPOrigins:             []string{serving.String()}, // WA-7: exactly where the flow began
+		RPOrigins:             origins, // WA-7: each ceremony is bound to one of them
 		AttestationPreference: protocol.PreferNoAttestation,
 		Timeouts:              webauthn.TimeoutsConfig{Login: timeout, Registration: timeout},
 	})
@@ -101,7 +112,8 @@ func (s *Service) BeginPasskey(ctx context.Context, b Browser) (*Ceremony, error
 	if s.cfg.NoPasskey {
 		return nil, refuse(MethodOff)
 	}
-	options, data, err := s.webauthn.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
+	options, data, err := s.webauthn.BeginDiscoverableLogin(
+		webauthn.WithUserVerification(protocol.VerificationRequired), webauthn.WithLoginOrigin(s.expects(b)))
 	if err != nil {
 		return nil, fmt.Errorf("making a challenge: %w", err)
 	}
@@ -114,6 +126,9 @@ func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Br
 		return nil, fmt.Errorf("naming a ceremony: %w", err)
 	}
 	c.Flow, c.BegunAt = b.Flow.Hash(), s.now()
+	if b.ClientID != "" {
+		c.ClientID, c.Origin = b.ClientID, s.expects(b)
+	}
 	started := map[string]string{purposeLogin: evLoginStarted, purposeStepUp: evLoginStarted, purposeRegister: evRegisterStarted}
 	var refusal *Refusal
 	err = s.update(ctx, func(tx *txn) error {
@@ -135,10 +150,15 @@ func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Br
 	return &Ceremony{ID: id, Options: options}, nil
 }
 
-// takeCeremony spends the challenge in a commit of its own (WA-1).
-func (s *Service) takeCeremony(ctx context.Context, rawID, purpose string, b Browser) (*ceremony, error) {
+// expects is the origin that a ceremony of b is bound to (WA-7). A program that
+// is no page says none; its platform's passkeys speak for the portal's.
+func (s *Service) expects(b Browser) string { return cmp.Or(b.Origin, s.portal.String()) }
+
+// takeCeremony spends the challenge in a commit of its own (WA-1). What is not
+// the caller's is refused as if it were not there.
+func (s *Service) takeCeremony(ctx context.Context, rawID, purpose string, mine func(*ceremony) bool) (*ceremony, error) {
 	id, ok := secret.Parse(rawID)
-	if !ok || b.Flow == "" {
+	if !ok {
 		return nil, refuse(FlowExpired)
 	}
 	var c ceremony
@@ -152,29 +172,28 @@ func (s *Service) takeCeremony(ctx context.Context, rawID, purpose string, b Bro
 	if err != nil {
 		return nil, fmt.Errorf("taking the ceremony: %w", err)
 	}
-	if c.Purpose != purpose || c.Flow != b.Flow.Hash() || s.now().Sub(c.BegunAt) > ceremonyTTL || c.Data.Challenge == "" {
+	if c.Purpose != purpose || !mine(&c) || s.now().Sub(c.BegunAt) > ceremonyTTL || c.Data.Challenge == "" {
 		return nil, refuse(FlowExpired)
 	}
 	return &c, nil
 }
 
+// began reports whether a ceremony is b's: begun by the same browser, or by the
+// same client on the same origin.
+func (s *Service) began(b Browser) func(*ceremony) bool {
+	return func(c *ceremony) bool {
+		if b.ClientID != "" {
+			return c.ClientID == b.ClientID && c.Origin == s.expects(b)
+		}
+		return c.ClientID == "" && b.Flow != "" && c.Flow == b.Flow.Hash()
+	}
+}
+
 // FinishPasskey ends a sign-in; body is the browser's credential as JSON.
-func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b Browser) (*SignedIn, error) {
-	if s.cfg.NoPasskey {
-		return nil, refuse(MethodOff)
-	}
-	c, err := s.takeCeremony(ctx, id, purposeLogin, b)
-	if err != nil {
-		return nil, err
-	}
-	proof, err := s.assert(ctx, c, body, nil)
-	if err != nil {
-		return nil, s.failedLogin(ctx, err, b.Client)
-	}
-	var out *SignedIn
-	err = s.commitProof(ctx, proof, b.Client, func(tx *txn, u *store.User) (_ *Refusal, err error) {
-		out, err = s.signIn(tx, u, proven{[]string{AMRPasskey}, proof.credential.ID}, b)
-		return nil, err
+func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b Browser) (out *SignedIn, err error) {
+	err = s.finishPasskey(ctx, id, body, b.Client, s.began(b), func(tx *txn, u *store.User, by proven, _ string) (err error) {
+		out, err = s.signIn(tx, u, by, b)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -182,71 +201,44 @@ func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b B
 	return out, nil
 }
 
-// BeginStepUp asks the session's own user to confirm with a passkey. One that an
-// app requires must count already (DESIGN §6); others are not asked for then.
-func (s *Service) BeginStepUp(ctx context.Context, b Browser, required bool) (*Ceremony, error) {
-	if err := b.signedIn(); err != nil {
-		return nil, err
+// FinishAPIPasskey is FinishPasskey for a client of the JSON API; origin is the
+// web origin that asks, if any.
+func (s *Service) FinishAPIPasskey(ctx context.Context, id string, body []byte, origin string, client Client) (out *Tokens, err error) {
+	mine := func(c *ceremony) bool {
+		return s.pageMayUse(c.ClientID, origin) && c.Origin == s.expects(Browser{Origin: origin})
 	}
-	var w *waUser
-	err := s.rt.store.View(ctx, func(tx store.Tx) error {
-		keys, err := s.usablePasskeys(tx, b.Session.User.ID)
-		if err != nil {
-			return err
-		}
-		w, err = newWAUser(b.Session.User, s.counted(keys, required))
+	err = s.finishPasskey(ctx, id, body, client, mine, func(tx *txn, u *store.User, by proven, clientID string) (err error) {
+		out, err = s.signInAPI(tx, u, by, clientID, client)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(w.creds) == 0 || s.cfg.NoPasskey {
-		return nil, refuse(MethodOff)
-	}
-	options, data, err := s.webauthn.BeginLogin(w, webauthn.WithUserVerification(protocol.VerificationRequired))
-	if err != nil {
-		return nil, fmt.Errorf("making a challenge: %w", err)
-	}
-	c := ceremony{Purpose: purposeStepUp, SessionID: b.Session.Session.ID, Data: *data}
-	return s.putCeremony(ctx, c, options.Response, b, b.Session.User.ID)
+	return out, nil
 }
 
-// FinishStepUp renews the session; it never changes who.
-func (s *Service) FinishStepUp(ctx context.Context, id string, body []byte, b Browser) (Token, error) {
-	if err := b.signedIn(); err != nil {
-		return "", err
-	}
+// finishPasskey verifies a sign-in and has then make its session.
+func (s *Service) finishPasskey(ctx context.Context, id string, body []byte, client Client, mine func(*ceremony) bool,
+	then func(tx *txn, u *store.User, by proven, clientID string) error,
+) error {
 	if s.cfg.NoPasskey {
-		return "", refuse(MethodOff)
+		return refuse(MethodOff)
 	}
-	c, err := s.takeCeremony(ctx, id, purposeStepUp, b)
+	c, err := s.takeCeremony(ctx, id, purposeLogin, mine)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if c.SessionID != b.Session.Session.ID {
-		return "", refuse(FlowExpired)
-	}
-	proof, err := s.assert(ctx, c, body, b.Session.User)
+	proof, err := s.assert(ctx, c, body, nil)
 	if err != nil {
-		return "", s.failedLogin(ctx, err, b.Client)
+		return s.failedLogin(ctx, err, client)
 	}
-	var token Token
-	err = s.commitProof(ctx, proof, b.Client, func(tx *txn, u *store.User) (*Refusal, error) {
-		live, err := s.liveSession(tx, b.Session.Session.Hash)
-		if errors.Is(err, store.ErrNotFound) {
-			return refuse(Unauthenticated), nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the session: %w", err)
-		}
-		token, err = s.stepUp(tx, live.Session, AMRPasskey, proof.credential.ID)
-		return nil, err
+	return s.commitProof(ctx, proof, client, func(tx *txn, u *store.User) (*Refusal, error) {
+		return nil, then(tx, u, proven{[]string{AMRPasskey}, proof.credential.ID}, c.ClientID)
 	})
-	if err != nil {
-		return "", err
-	}
-	return token, nil
 }
+
+// originOf is the only origin that may finish a ceremony.
+func (s *Service) originOf(c *ceremony) string { return cmp.Or(c.Origin, s.portal.String()) }
 
 // proof is a verified assertion that is not yet written.
 type proof struct {
@@ -265,7 +257,7 @@ func (s *Service) assert(ctx context.Context, c *ceremony, body []byte, only *st
 	}()
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(body)
 	// The library compares origins after parsing them; ours have one spelling (WA-7).
-	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() ||
+	if err != nil || parsed.Response.CollectedClientData.Origin != s.originOf(c) ||
 		!oneReading(body, parsed.Raw.AssertionResponse.ClientDataJSON) {
 		return nil, refuse(PasskeyRefused)
 	}

@@ -20,6 +20,9 @@ import (
 // A person's own passkeys: add, rename, remove. All need a session that was
 // proved in the last 15 minutes, by a passkey where the account has one (SE-8).
 
+// Passkey is a passkey's record, as those above authcore see it.
+type Passkey = store.Passkey
+
 // Passkeys lists the user's passkeys, oldest first.
 func (s *Service) Passkeys(ctx context.Context, u *store.User) (keys []*store.Passkey, err error) {
 	err = s.rt.store.View(ctx, func(tx store.Tx) error {
@@ -70,6 +73,7 @@ func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, er
 		return nil, err
 	}
 	options, data, err := s.webauthn.BeginRegistration(w,
+		webauthn.WithRegistrationOrigin(s.expects(b)),
 		webauthn.WithResidentKeyRequirement(protocol.ResidentKeyRequirementRequired),
 		webauthn.WithAuthenticatorSelection(protocol.AuthenticatorSelection{
 			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: protocol.ResidentKeyRequired(),
@@ -99,7 +103,7 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 	if s.cfg.NoPasskey {
 		return nil, refuse(MethodOff)
 	}
-	c, err := s.takeCeremony(ctx, id, purposeRegister, b)
+	c, err := s.takeCeremony(ctx, id, purposeRegister, s.began(b))
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +225,7 @@ func (s *Service) attest(ctx context.Context, c *ceremony, body []byte, u *store
 		}
 	}()
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(body)
-	if err != nil || parsed.Response.CollectedClientData.Origin != s.portal.String() ||
+	if err != nil || parsed.Response.CollectedClientData.Origin != s.originOf(c) ||
 		!oneReading(body, parsed.Raw.AttestationResponse.ClientDataJSON) {
 		return nil, refuse(PasskeyRefused)
 	}

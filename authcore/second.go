@@ -56,7 +56,18 @@ func (s *Service) beginSecond(tx *txn, u *store.User, f *flow, b Browser, same b
 	if err := tx.Put(store.KindSecond, held.Hash(), rec, rec.BegunAt.Add(s.cfg.LinkTTL)); err != nil {
 		return nil, fmt.Errorf("storing a second step: %w", err)
 	}
-	return &Verified{To: f.To, Same: same, Second: held}, nil
+	return &Verified{To: f.To, Same: same, Second: held, SecondBy: secondBy(u)}, nil
+}
+
+// secondBy are the second steps that the account has, the usual one first.
+func secondBy(u *store.User) (ways []string) {
+	if u.TOTP != nil {
+		ways = append(ways, SecondTOTP)
+	}
+	if Recovery(u).Left > 0 {
+		ways = append(ways, SecondRecovery)
+	}
+	return ways
 }
 
 // SecondInfo is what the page of the second step may show the browser that

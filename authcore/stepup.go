@@ -2,8 +2,13 @@ package authcore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
@@ -143,4 +148,71 @@ func (s *Service) stepUpBy(ctx context.Context, b Browser, fn func(*txn, *Live) 
 		return err
 	}
 	return s.updateLive(ctx, b.Session, fn)
+}
+
+// BeginStepUp asks the session's own user to confirm with a passkey. One that an
+// app requires must count already (DESIGN §6); others are not asked for then.
+func (s *Service) BeginStepUp(ctx context.Context, b Browser, required bool) (*Ceremony, error) {
+	if err := b.signedIn(); err != nil {
+		return nil, err
+	}
+	var w *waUser
+	err := s.rt.store.View(ctx, func(tx store.Tx) error {
+		keys, err := s.usablePasskeys(tx, b.Session.User.ID)
+		if err != nil {
+			return err
+		}
+		w, err = newWAUser(b.Session.User, s.counted(keys, required))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(w.creds) == 0 || s.cfg.NoPasskey {
+		return nil, refuse(MethodOff)
+	}
+	options, data, err := s.webauthn.BeginLogin(w,
+		webauthn.WithUserVerification(protocol.VerificationRequired), webauthn.WithLoginOrigin(s.expects(b)))
+	if err != nil {
+		return nil, fmt.Errorf("making a challenge: %w", err)
+	}
+	c := ceremony{Purpose: purposeStepUp, SessionID: b.Session.Session.ID, Data: *data}
+	return s.putCeremony(ctx, c, options.Response, b, b.Session.User.ID)
+}
+
+// FinishStepUp renews the session; it never changes who.
+func (s *Service) FinishStepUp(ctx context.Context, id string, body []byte, b Browser) (Token, error) {
+	if err := b.signedIn(); err != nil {
+		return "", err
+	}
+	if s.cfg.NoPasskey {
+		return "", refuse(MethodOff)
+	}
+	c, err := s.takeCeremony(ctx, id, purposeStepUp, s.began(b))
+	if err != nil {
+		return "", err
+	}
+	if c.SessionID != b.Session.Session.ID {
+		return "", refuse(FlowExpired)
+	}
+	proof, err := s.assert(ctx, c, body, b.Session.User)
+	if err != nil {
+		return "", s.failedLogin(ctx, err, b.Client)
+	}
+	var token Token
+	err = s.commitProof(ctx, proof, b.Client, func(tx *txn, u *store.User) (*Refusal, error) {
+		live, err := s.liveSession(tx, b.Session.Session.Hash)
+		if errors.Is(err, store.ErrNotFound) {
+			return refuse(Unauthenticated), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the session: %w", err)
+		}
+		token, err = s.stepUp(tx, live.Session, AMRPasskey, proof.credential.ID)
+		return nil, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return token, nil
 }

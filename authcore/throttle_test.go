@@ -328,9 +328,9 @@ func TestAllowRequest_BothWindowsHold(t *testing.T) {
 			t.Fatalf("request %d is refused", i+1)
 		}
 	}
-	retry, ok := f.s.AllowRequest(f.ctx(), Client{IP: ip})
-	if ok || retry <= 0 || retry > f.s.cfg.BurstPer+time.Second {
-		t.Errorf("one more than the burst: %v, come back in %v", ok, retry)
+	q, ok := f.s.AllowRequest(f.ctx(), Client{IP: ip})
+	if ok || q.Reset <= 0 || q.Reset > f.s.cfg.BurstPer+time.Second {
+		t.Errorf("one more than the burst: %v, come back in %v", ok, q.Reset)
 	}
 	if _, ok := f.s.AllowRequest(f.ctx(), Client{IP: netip.MustParseAddr("203.0.113.10")}); !ok {
 		t.Error("another client is refused")

@@ -27,6 +27,9 @@ import (
 // AccessToken is the secret of an access token; it prints as [redacted].
 type AccessToken = secret.AccessToken
 
+// TokenRecord is an access token's record, as those above authcore see it.
+type TokenRecord = store.AccessToken
+
 func (rt *Runtime) tokenHash(t AccessToken) store.Hash {
 	return rt.keys.MAC("access token", []byte(t.Reveal()))
 }

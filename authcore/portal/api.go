@@ -1,224 +1,235 @@
 package portal
 
 import (
-	"cmp"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"net/http"
-	"slices"
+	"reflect"
 	"strings"
-	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
-	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
 // The JSON API (DESIGN §7): no cookies, one bearer token, problem documents.
-func (h *Handler) routeAPI() {
-	for pattern, fn := range map[string]apiHandler{
-		"POST /api/login/email":        h.apiLoginEmail,
-		"POST /api/login/email/verify": h.apiLoginVerify,
-		"POST /api/token/refresh":      h.apiRefresh,
-		"POST /api/logout":             h.apiLogout,
-		"GET /api/me":                  h.apiMe,
-		"GET /api/sessions":            h.apiSessions,
-		"DELETE /api/sessions/{id}":    h.apiSessionRevoke,
-	} {
-		_, path, _ := strings.Cut(pattern, " ")
-		h.portal.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			h.cors(w, r)
-			if err := fn(w, r); err != nil {
+//
+//	api_routes.go   the table that is the API: mux, preflights, limits, strict
+//	                bodies, the OpenAPI document and the tests are made of it
+//	api_login.go    signing in, refreshing
+//	api_account.go  who is here, sessions, signing out
+//	api_passkeys.go, api_factors.go, api_tokens.go
+//	                what a person has
+//	api_problem.go  what is said when something is refused
+//	api_cors.go     which pages may read it
+//	api_openapi.go  the document that describes it
+
+// apiRoute is one method of one path.
+type apiRoute struct {
+	method, path string
+	id, summary  string // of the OpenAPI document
+	about        string // more of it, in Markdown; may be empty
+
+	auth    apiAuth
+	limited bool // a session that a recovery code began may do it (DESIGN §6)
+	charged bool // to the rate limit: of the source or, signed in, of the user
+	keyed   bool // takes Idempotency-Key
+
+	apiAct
+	answers []apiAnswer
+	refuses []authcore.Reason // beside those that follow from the lines above
+	faults  []*apiFault       // likewise
+}
+
+// apiAuth is what a route wants to see of its caller.
+type apiAuth int
+
+const (
+	authNone    apiAuth = iota
+	authSession         // the session token
+	authEither          // it, or an access token
+)
+
+// apiAnswer is a good answer: its status and its document, nil for no body.
+type apiAnswer struct {
+	status int
+	doc    any
+	about  string
+}
+
+// apiCall is a request that was let in.
+type apiCall struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	client authcore.Client
+	origin string         // of the page that asks, or ""
+	live   *authcore.Live // where the route has an apiAuth
+}
+
+// browser is the caller as authcore's flows know one.
+func (c *apiCall) browser() authcore.Browser {
+	b := authcore.Browser{Client: c.client, Session: c.live, Origin: c.origin}
+	if c.live != nil {
+		b.ClientID = c.live.Session.ClientID
+	}
+	return b
+}
+
+func (c *apiCall) answer(status int, doc any) error {
+	if doc == nil {
+		c.w.WriteHeader(status)
+	} else {
+		writeJSON(c.w, status, doc)
+	}
+	return nil
+}
+
+// apiAct is what a route does, with the type of its body; nil is none.
+type apiAct struct {
+	in reflect.Type
+	do func(*Handler, *apiCall) error
+}
+
+// bare is an act without a body.
+func bare(do func(*Handler, *apiCall) error) apiAct { return apiAct{do: do} }
+
+// with is an act whose body is a T.
+func with[T any](do func(*Handler, *apiCall, *T) error) apiAct {
+	return apiAct{reflect.TypeFor[T](), func(h *Handler, c *apiCall) error {
+		in := new(T)
+		if err := readDocument(c.r, in); err != nil {
+			return err
+		}
+		return do(h, c, in)
+	}}
+}
+
+// empty is the body of what needs no words. It is asked for all the same: a page
+// of another site cannot send one without a preflight (CS-3).
+type empty struct{}
+
+// readDocument is readJSON, and insists on the members that the document has to
+// have: those without omitempty.
+func readDocument(r *http.Request, into any) error {
+	body, err := jsonBody(r)
+	if err != nil {
+		return err
+	}
+	if err := decodeJSON(body, into); err != nil {
+		return err
+	}
+	var have map[string]json.RawMessage
+	if err := json.Unmarshal(body, &have); err != nil {
+		return errJSON
+	}
+	for _, f := range members(reflect.TypeOf(into).Elem()) {
+		if _, ok := have[f.name]; !ok && f.required {
+			return errJSON
+		}
+	}
+	return nil
+}
+
+// member is a field of a document.
+type member struct {
+	reflect.StructField
+	name     string
+	required bool
+}
+
+func members(t reflect.Type) (list []member) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		list = append(list, member{f, name, !strings.HasPrefix(options, "omit")})
+	}
+	return list
+}
+
+const apiPrefix = "/api/"
+
+// isAPI reports whether a path of the portal's host is the API's.
+func (h *Handler) isAPI(r *http.Request) bool {
+	return !h.svc.Sidecar() && strings.HasPrefix(r.URL.Path, apiPrefix)
+}
+
+func (h *Handler) routeAPI() error {
+	routes, methods := apiRoutes(), map[string][]string{}
+	document, err := h.openAPI(routes)
+	if err != nil {
+		return fmt.Errorf("describing the API: %w", err)
+	}
+	h.document = document
+	for i := range routes {
+		route := &routes[i]
+		h.portal.HandleFunc(route.method+" "+route.path, func(w http.ResponseWriter, r *http.Request) {
+			c := &apiCall{w: w, r: r, client: h.client(r), origin: webOrigin(r)}
+			err := h.admit(c, route)
+			if err == nil {
+				err = route.do(h, c)
+			}
+			if err != nil {
 				h.apiRefused(w, r, err)
 			}
 		})
-		if !slices.Contains(h.preflights, path) {
-			h.preflights = append(h.preflights, path)
-			h.portal.HandleFunc("OPTIONS "+path, h.preflight)
-		}
+		methods[route.path] = append(methods[route.path], route.method)
 	}
-}
-
-type apiHandler func(http.ResponseWriter, *http.Request) error
-
-// apiRefused answers a problem whatever the client looks like.
-func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) {
-	m, ref := h.resolve(r, err)
-	p := m.problem(i18n.English()) // for developers
-	switch {                       // programmers get other words than people
-	case errors.Is(err, errJSON):
-		p.Detail = "The JSON is malformed, or a member is unknown, doubled or of the wrong type."
-	case errors.Is(err, errType):
-		p.Detail = "Send Content-Type: application/json, in UTF-8, and no Content-Encoding."
-	case ref != nil && ref.Reason == authcore.Unauthenticated:
-		p.Detail = "Send Authorization: Bearer with the session token. There was none, it has ended, or it is of another kind; an access token opens /api/me only."
+	for path, list := range methods {
+		h.portal.HandleFunc("OPTIONS "+path, func(w http.ResponseWriter, r *http.Request) { h.preflight(w, r, list) })
 	}
-	if ref != nil {
-		p.Methods = ref.Methods
-		if ref.RetryAfter > 0 {
-			w.Header().Set("Retry-After", itoa(seconds(ref.RetryAfter)))
-		}
-	}
-	if m.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	h.writeProblem(w, r, m.status, p)
-}
-
-// cors lets scripts of configured clients read the answer. The list is exact,
-// "null" is never on it, and credentials are never allowed (CS-2). Which client
-// a page may act for is asked where that is known.
-func (h *Handler) cors(w http.ResponseWriter, r *http.Request) bool {
-	w.Header().Add("Vary", "Origin")
-	origin := webOrigin(r)
-	for _, c := range h.svc.Config().Clients {
-		if slices.Contains(c.Origins, origin) {
-			w.Header().Set("Access-Control-Allow-Origin", origin)
-			w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
-			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-			return true
-		}
-	}
-	return false
-}
-
-// webOrigin is the origin of the page that asks, or "" for a program that is
-// no page. Two of them are nobody's.
-func webOrigin(r *http.Request) string {
-	switch v := r.Header["Origin"]; len(v) {
-	case 0:
-		return ""
-	case 1:
-		return cmp.Or(v[0], "null")
-	}
-	return "null"
-}
-
-func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
-	if h.cors(w, r) {
-		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
-		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-		w.Header().Set("Access-Control-Max-Age", "600")
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// apiLoginEmail starts a sign-in; the answer is the same for everybody (EN).
-func (h *Handler) apiLoginEmail(w http.ResponseWriter, r *http.Request) error {
-	if err := h.allow(r); err != nil {
-		return err
-	}
-	var in struct {
-		Email    string `json:"email"`
-		ClientID string `json:"client_id,omitempty"`
-	}
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	client, err := h.apiClient(in.ClientID)
-	if err != nil {
-		return err
-	}
-	if !h.svc.PageMayUse(client, webOrigin(r)) {
-		return &authcore.Refusal{Reason: authcore.OriginForbidden}
-	}
-	got, err := h.svc.StartEmail(r.Context(), authcore.StartEmail{
-		Address: in.Email, Client: client, Browser: authcore.Browser{Client: h.client(r)},
-	})
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusAccepted, struct {
-		Flow        string `json:"flow"`
-		ExpiresIn   int    `json:"expires_in"`
-		ResendAfter int    `json:"resend_after"`
-		CodeLength  int    `json:"code_length"`
-	}{got.Flow.Reveal(), seconds(got.ExpiresIn), seconds(got.ResendAfter), 8})
 	return nil
 }
 
-func (h *Handler) apiClient(id string) (*authcore.APIClient, error) {
-	if len(h.svc.Config().Clients) == 0 {
-		return nil, &authcore.Refusal{Reason: authcore.MethodOff}
+// admit lets a call in: it charges strangers before any work is done (DS-3), and
+// everybody else once it is known who they are (DS-1).
+func (h *Handler) admit(c *apiCall, route *apiRoute) (err error) {
+	if c.live, err = h.caller(c, route.auth); err != nil {
+		return err
 	}
-	if c := h.svc.Client(id); c != nil {
-		return c, nil
+	if route.charged {
+		charge := func() (authcore.Quota, bool) { return h.svc.AllowRequest(c.r.Context(), c.client) }
+		if c.live != nil {
+			charge = func() (authcore.Quota, bool) { return h.svc.AllowMember(c.r.Context(), c.live.User) }
+		}
+		q, ok := charge()
+		quotaHeaders(c.w.Header(), q)
+		if !ok {
+			return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: q.Reset}
+		}
 	}
-	return nil, &authcore.Refusal{Reason: authcore.ClientUnknown}
+	if c.live != nil && !route.limited {
+		if refusal := c.live.PasskeyFirst(); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
 }
 
-func (h *Handler) apiLoginVerify(w http.ResponseWriter, r *http.Request) error {
-	if err := h.allow(r); err != nil {
-		return err
+// quotaHeaders tell a client how much it may still send, and after how many
+// seconds it may send more.
+func quotaHeaders(h http.Header, q authcore.Quota) {
+	h.Set("RateLimit-Limit", fmt.Sprint(q.Limit))
+	h.Set("RateLimit-Remaining", fmt.Sprint(q.Remaining))
+	h.Set("RateLimit-Reset", itoa(seconds(q.Reset)))
+}
+
+// caller is the live session behind the bearer token; a cookie is never one
+// (AD-1).
+func (h *Handler) caller(c *apiCall, auth apiAuth) (*authcore.Live, error) {
+	if auth == authNone {
+		return nil, nil
 	}
-	var in struct {
-		Flow string `json:"flow"`
-		Code string `json:"code"`
-	}
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	flow, ok := authcore.ParseToken(in.Flow)
+	token, ok := bearer(c.r)
 	if !ok {
-		return &authcore.Refusal{Reason: authcore.FlowExpired}
+		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}
-	got, err := h.svc.VerifyAPICode(r.Context(), flow, in.Code, webOrigin(r), h.client(r))
-	if err != nil {
-		return err
+	l, err := h.svc.APISession(c.r.Context(), token, c.origin)
+	if err == nil && l == nil && auth == authEither {
+		l, err = h.svc.AccessUser(c.r.Context(), token, c.origin)
 	}
-	if got.API == nil {
-		writeJSON(w, http.StatusAccepted, nextDoc{Next: authcore.SecondTOTP, Flow: got.Second.Reveal()})
-		return nil
+	if err == nil && l == nil {
+		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
 	}
-	writeJSON(w, http.StatusOK, tokensJSON(got.API))
-	return nil
+	return l, err
 }
-
-// nextDoc names the step that a sign-in still needs, and the flow for it.
-type nextDoc struct {
-	Next string `json:"next"`
-	Flow string `json:"flow"`
-}
-
-func (h *Handler) apiRefresh(w http.ResponseWriter, r *http.Request) error {
-	if err := h.allow(r); err != nil {
-		return err
-	}
-	var in struct {
-		RefreshToken string `json:"refresh_token"`
-	}
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	got, err := h.svc.Refresh(r.Context(), in.RefreshToken, webOrigin(r), h.client(r))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, tokensJSON(got))
-	return nil
-}
-
-// tokensDoc is "tokens" of DESIGN §7.
-type tokensDoc struct {
-	AccessToken  string   `json:"access_token"`
-	TokenType    string   `json:"token_type"`
-	ExpiresIn    int      `json:"expires_in"`
-	RefreshToken string   `json:"refresh_token"`
-	SessionToken string   `json:"session_token"`
-	SessionID    string   `json:"session_id"`
-	User         userDoc  `json:"user"`
-	AMR          []string `json:"amr"`
-	AuthTime     int64    `json:"auth_time"`
-}
-
-func tokensJSON(t *authcore.Tokens) tokensDoc {
-	return tokensDoc{
-		AccessToken: t.Access, TokenType: "Bearer", ExpiresIn: seconds(t.ExpiresIn), RefreshToken: t.Refresh.Reveal(),
-		SessionToken: t.SessionToken.Reveal(), SessionID: t.Session.ID, User: docOf(t.User), AMR: t.Session.AMR, AuthTime: t.Session.AuthTime.Unix(),
-	}
-}
-
-func docOf(u *authcore.User) userDoc { return userJSON(u.ID, u.Name, u.Email, u.DisplayName, u.Groups) }
 
 // bearer reads the one Authorization header.
 func bearer(r *http.Request) (string, bool) {
@@ -230,117 +241,24 @@ func bearer(r *http.Request) (string, bool) {
 	return token, ok && strings.EqualFold(scheme, "Bearer")
 }
 
-// session is the API session of the request; a cookie is never one (AD-1).
-func (h *Handler) session(r *http.Request) (*authcore.Live, error) {
-	token, ok := bearer(r)
-	if !ok {
-		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
-	}
-	l, err := h.svc.APISession(r.Context(), token, webOrigin(r))
-	if err == nil && l == nil {
-		return nil, &authcore.Refusal{Reason: authcore.Unauthenticated}
-	}
-	return l, err
+// listDoc is how lists answer. What an account has of anything is bounded, so
+// each fits on the one page that is the last; next_cursor is for those that grow.
+type listDoc[T any] struct {
+	Items      []T    `json:"items"`
+	NextCursor string `json:"next_cursor" doc:"Empty on the last page."`
 }
 
-func (h *Handler) apiMe(w http.ResponseWriter, r *http.Request) error {
-	token, ok := bearer(r)
-	if !ok {
-		return &authcore.Refusal{Reason: authcore.Unauthenticated}
+func listOf[T any](items []T) listDoc[T] {
+	if items == nil {
+		items = []T{}
 	}
-	l, err := h.svc.APISession(r.Context(), token, webOrigin(r))
-	if err == nil && l == nil {
-		l, err = h.svc.AccessUser(r.Context(), token, webOrigin(r))
-	}
-	if err != nil {
-		return err
-	}
-	if l == nil {
-		return &authcore.Refusal{Reason: authcore.Unauthenticated}
-	}
-	writeJSON(w, http.StatusOK, docOf(l.User))
-	return nil
+	return listDoc[T]{Items: items}
 }
 
-func (h *Handler) apiLogout(w http.ResponseWriter, r *http.Request) error {
-	l, err := h.session(r)
-	if err != nil {
-		return err
+// texts makes a list of none an empty one.
+func texts(list []string) []string {
+	if list == nil {
+		return []string{}
 	}
-	in := struct {
-		Scope string `json:"scope,omitempty"`
-	}{"this"}
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	if !slices.Contains([]string{"this", "others", "all"}, in.Scope) {
-		return errJSON
-	}
-	if err := h.svc.SignOutScope(r.Context(), l, in.Scope, h.client(r)); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// sessionDoc is one device in a list.
-type sessionDoc struct {
-	ID        string    `json:"id"`
-	Kind      string    `json:"kind"`
-	ClientID  string    `json:"client_id,omitempty"`
-	IP        string    `json:"ip"`
-	UserAgent string    `json:"user_agent"`
-	CreatedAt time.Time `json:"created_at"`
-	LastSeen  time.Time `json:"last_seen"`
-	AMR       []string  `json:"amr"`
-	Apps      []string  `json:"apps"`
-	Current   bool      `json:"current"`
-}
-
-func (h *Handler) apiSessions(w http.ResponseWriter, r *http.Request) error {
-	l, err := h.session(r)
-	if err != nil {
-		return err
-	}
-	devices, err := h.svc.Devices(r.Context(), l.User, l.Session)
-	if err != nil {
-		return err
-	}
-	items := []sessionDoc{}
-	for _, d := range devices {
-		s := d.Session
-		apps := d.Apps
-		if apps == nil {
-			apps = []string{}
-		}
-		items = append(items, sessionDoc{s.ID, string(s.Kind), s.ClientID, s.IP, s.UserAgent, s.CreatedAt, s.LastSeen, s.AMR, apps, d.Current})
-	}
-	writeJSON(w, http.StatusOK, listDoc{Items: items})
-	return nil
-}
-
-// listDoc is how lists answer; next_cursor is empty on the last page.
-type listDoc struct {
-	Items      any    `json:"items"`
-	NextCursor string `json:"next_cursor"`
-}
-
-func (h *Handler) apiSessionRevoke(w http.ResponseWriter, r *http.Request) error {
-	l, err := h.session(r)
-	if err != nil {
-		return err
-	}
-	if err := h.svc.RevokeDevice(r.Context(), l.User, r.PathValue("id"), h.client(r)); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// wellKnownKeys serves the JWKS: any service may verify our tokens offline.
-func (h *Handler) wellKnownKeys(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/jwk-set+json")
-	public(w)
-	w.WriteHeader(http.StatusOK)
-	_ = json.NewEncoder(w).Encode(h.svc.JWKS())
+	return list
 }

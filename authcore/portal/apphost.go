@@ -263,8 +263,8 @@ func redirect(w http.ResponseWriter, status int, to string) {
 
 // userDoc is a user as JSON shows one (DESIGN §7).
 type userDoc struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
+	ID          string   `json:"id" doc:"It never changes, and is never used again."`
+	Name        string   `json:"name" doc:"The user name. It never changes."`
 	Email       string   `json:"email"`
 	DisplayName string   `json:"display_name"`
 	Groups      []string `json:"groups"`

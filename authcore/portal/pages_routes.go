@@ -93,8 +93,8 @@ func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.B
 			return h.signInToGoOn(w, r)
 		}
 		if r.Method == http.MethodPost { // DS-1: who is signed in can flood, too
-			if retry, ok := h.svc.AllowMember(r.Context(), b.Session.User); !ok {
-				return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: retry}
+			if q, ok := h.svc.AllowMember(r.Context(), b.Session.User); !ok {
+				return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: q.Reset}
 			}
 		}
 		err = fn(w, r, &b)

@@ -48,7 +48,7 @@ type Handler struct {
 	app    *http.ServeMux  // what an app host answers below /.auth
 	own    map[string]bool // paths of the portal's pages, below its base
 
-	preflights []string // API paths that answer OPTIONS
+	document []byte // what describes the API
 }
 
 // New prepares every page; a faulty template or logo fails here.
@@ -62,7 +62,9 @@ func New(o Options) (*Handler, error) {
 	h.routeApp()
 	h.portal.HandleFunc("GET /.well-known/jwks.json", h.wellKnownKeys)
 	if !o.Service.Sidecar() {
-		h.routeAPI()
+		if err := h.routeAPI(); err != nil {
+			return nil, err
+		}
 		h.routeWellKnown()
 	}
 	return h, nil
@@ -88,7 +90,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.problem(w, r, http.StatusMisdirectedRequest, "MISDIRECTED", "This host does not serve sign-in; "+h.svc.Portal().String()+" does.")
 		return
 	}
-	h.clearBad(w, r, h.svc.Portal())
+	if h.isAPI(r) {
+		h.apiHeaders(w, r)
+	} else {
+		h.clearBad(w, r, h.svc.Portal())
+	}
 	h.serve(w, r, h.portal)
 }
 
@@ -156,7 +162,7 @@ func hurry(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	probe := *r
 	var allowed []string
-	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		probe.Method = m
 		if _, pattern := mux.Handler(&probe); pattern != "" {
 			allowed = append(allowed, m)
@@ -165,6 +171,10 @@ func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, mux *http.Ser
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		h.problem(w, r, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Use "+strings.Join(allowed, " or ")+" here.")
+		return
+	}
+	if mux == h.portal && h.isAPI(r) {
+		h.apiProblem(w, r, http.StatusNotFound, "NOT_FOUND", problem{Detail: "There is nothing at this address."})
 		return
 	}
 	h.fail(w, r, http.StatusNotFound, failure{key: "refused.nothing-here", code: "NOT_FOUND"})

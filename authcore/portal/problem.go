@@ -194,9 +194,9 @@ type problem struct {
 	Title     string   `json:"title"`
 	Status    int      `json:"status"`
 	Detail    string   `json:"detail"`
-	Code      string   `json:"code"`
-	RequestID string   `json:"request_id"`
-	Methods   []string `json:"methods,omitempty"`
+	Code      string   `json:"code" doc:"What happened, for programs. It does not change."`
+	RequestID string   `json:"request_id" doc:"Finds the request in the server's log."`
+	Methods   []string `json:"methods,omitempty" doc:"STEP_UP_REQUIRED: what would do."`
 	LoginURL  string   `json:"login_url,omitempty"`
 }
 

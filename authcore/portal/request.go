@@ -170,14 +170,22 @@ func (h *Handler) script(r *http.Request, b *authcore.Browser, into interface{ f
 }
 
 func readJSON(r *http.Request, into any) error {
-	mt, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mt != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return errType
-	}
-	body, err := readBody(r, maxJSON)
+	body, err := jsonBody(r)
 	if err != nil {
 		return err
 	}
+	return decodeJSON(body, into)
+}
+
+func jsonBody(r *http.Request) ([]byte, error) {
+	mt, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mt != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return nil, errType
+	}
+	return readBody(r, maxJSON)
+}
+
+func decodeJSON(body []byte, into any) error {
 	if !utf8.Valid(body) {
 		return errJSON
 	}
@@ -214,8 +222,8 @@ func plainText(s string) bool {
 
 // allow charges the client's rate limit before any work is done (DS-3).
 func (h *Handler) allow(r *http.Request) error {
-	if retry, ok := h.svc.AllowRequest(r.Context(), h.client(r)); !ok {
-		return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: retry}
+	if q, ok := h.svc.AllowRequest(r.Context(), h.client(r)); !ok {
+		return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: q.Reset}
 	}
 	return nil
 }
