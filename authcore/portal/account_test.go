@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -37,6 +38,9 @@ func newCredential() virtualwebauthn.Credential {
 		}
 	}
 }
+
+// name is the credential's id, as JSON has it.
+func (k *authenticator) name() string { return base64.RawURLEncoding.EncodeToString(k.cred.ID) }
 
 // ceremony is what options answer.
 type ceremony struct {

@@ -37,12 +37,12 @@ func (h *Handler) apiDocument(c *apiCall) error {
 }
 
 func (h *Handler) openAPI(routes []apiRoute) ([]byte, error) {
-	s, paths := schemas{}, map[string]object{}
+	s, shared, paths := schemas{}, object{}, map[string]object{}
 	for _, route := range routes {
 		if paths[route.path] == nil {
 			paths[route.path] = object{}
 		}
-		paths[route.path][strings.ToLower(route.method)] = route.operation(s)
+		paths[route.path][strings.ToLower(route.method)] = route.operation(s, shared)
 	}
 	s.answer(problem{})
 	return json.Marshal(object{
@@ -55,6 +55,7 @@ func (h *Handler) openAPI(routes []apiRoute) ([]byte, error) {
 		"paths":   paths,
 		"components": object{
 			"schemas":         s,
+			"responses":       shared,
 			"headers":         apiHeaderObjects(),
 			"securitySchemes": apiSchemes(),
 		},
@@ -83,8 +84,8 @@ func apiHeaderObjects() object {
 }
 
 // operation describes one route.
-func (r *apiRoute) operation(s schemas) object {
-	op := object{"operationId": r.id, "summary": r.summary, "tags": []string{r.tag()}, "security": r.security(), "responses": r.responses(s)}
+func (r *apiRoute) operation(s schemas, shared object) object {
+	op := object{"operationId": r.id, "summary": r.summary, "tags": []string{r.tag()}, "security": r.security(), "responses": r.responses(s, shared)}
 	if r.about != "" {
 		op["description"] = r.about
 	}
@@ -164,7 +165,9 @@ func (r *apiRoute) codes() map[int][]string {
 	return found
 }
 
-func (r *apiRoute) responses(s schemas) object {
+// responses are the answers by status. A problem that stands alone under its
+// status is the same for many routes, and shared.
+func (r *apiRoute) responses(s schemas, shared object) object {
 	out := object{}
 	for _, a := range r.answers {
 		answer := object{"description": a.about, "headers": r.headers(a.status)}
@@ -174,25 +177,44 @@ func (r *apiRoute) responses(s schemas) object {
 		out[itoa(a.status)] = answer
 	}
 	for status, codes := range r.codes() {
-		slices.Sort(codes)
-		var about []string
-		for _, code := range codes {
-			about = append(about, "`"+code+"`: "+apiTexts[code].detail)
-		}
-		out[itoa(status)] = object{
-			"description": strings.Join(about, "\n\n"), "headers": r.headers(status),
-			"content": object{"application/problem+json": object{"schema": object{
-				"allOf": []object{ref("Problem"), {"properties": object{"status": object{"const": status}, "code": object{"enum": codes}}}},
-			}}},
+		if answer := r.refusal(status, codes); len(codes) > 1 {
+			out[itoa(status)] = answer
+		} else {
+			name := codes[0]
+			if r.counted(status) {
+				name += ".counted"
+			}
+			shared[name] = answer
+			out[itoa(status)] = object{"$ref": "#/components/responses/" + name}
 		}
 	}
 	return out
 }
 
+func (r *apiRoute) refusal(status int, codes []string) object {
+	slices.Sort(codes)
+	var about []string
+	for _, code := range codes {
+		about = append(about, "`"+code+"`: "+apiTexts[code].detail)
+	}
+	return object{
+		"description": strings.Join(about, "\n\n"), "headers": r.headers(status),
+		"content": object{"application/problem+json": object{"schema": object{
+			"allOf": []object{ref("Problem"), {"properties": object{"status": object{"const": status}, "code": object{"enum": codes}}}},
+		}}},
+	}
+}
+
+// counted reports whether an answer of a status tells where the rate limit
+// stands: it is charged to whoever asks, once that is known.
+func (r *apiRoute) counted(status int) bool {
+	return r.charged && (r.auth == authNone || status != http.StatusUnauthorized && status != http.StatusServiceUnavailable)
+}
+
 // headers are those that answers of a status carry.
 func (r *apiRoute) headers(status int) object {
 	names := []string{"X-Request-Id"}
-	if r.charged && status != http.StatusUnauthorized || r.charged && r.auth == authNone {
+	if r.counted(status) {
 		names = append(names, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 	}
 	switch status {

@@ -4,59 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
-
-const (
-	spaURL  = "https://spa.example.com"
-	bankURL = "https://bank.example.com"
-)
-
-func twoClients(c *authcore.Config) {
-	c.Clients = []authcore.APIClient{
-		{ID: "spa", Title: "Example Web", Origins: []string{spaURL}},
-		{ID: "bank", Title: "Example Bank", Origins: []string{bankURL}, Audience: "https://api.bank.example.com"},
-	}
-}
-
-// program is a client of the API; origin is the page it runs in, if any.
-type program struct {
-	*browser
-	origin string
-}
-
-// call sends a request as a careful client would. body is JSON, or "".
-func (p program) call(method, path, body, bearer string) *answer {
-	p.s.t.Helper()
-	h := map[string]string{"Origin": p.origin}
-	if body != "" {
-		h["Content-Type"] = "application/json"
-	}
-	if bearer != "" {
-		h["Authorization"] = "Bearer " + bearer
-	}
-	return p.send(method, portalURL+path, body, h)
-}
-
-func doc(pairs ...string) string {
-	m := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
-	}
-	b, _ := json.Marshal(m) // strings marshal
-	return string(b)
-}
-
-func (p program) signIn(t *testing.T, address, client string) tokensDoc {
-	t.Helper()
-	started := p.call("POST", "/api/login/email", doc("email", address, "client_id", client), "").want(t, 202, "code_length").json(t)
-	flow, _ := started["flow"].(string)
-	var tokens tokensDoc
-	body := p.call("POST", "/api/login/email/verify", doc("flow", flow, "code", p.s.lastMail().code), "").want(t, 200, "access_token").body
-	p.s.must(json.Unmarshal([]byte(body), &tokens))
-	return tokens
-}
 
 func TestAPI_WholeJourney(t *testing.T) {
 	s := newSite(t, twoClients)

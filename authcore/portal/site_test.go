@@ -42,6 +42,7 @@ type site struct {
 	config authcore.Config
 
 	broken atomic.Bool // the store answers no more
+	shown  *produced   // of the API's document, where a test asks for all of it
 
 	astray func(*http.Request) // what a proxy in front makes of a request to an app
 
@@ -139,7 +140,7 @@ func startSite(t *testing.T, c authcore.Config, change ...func(*authcore.Config)
 	for _, f := range change {
 		f(&c)
 	}
-	s := &site{t: t, db: bolttest.Open(t), log: &lockedLog{}, now: time.Now()}
+	s := &site{t: t, db: bolttest.Open(t), log: &lockedLog{}, now: time.Now(), shown: &produced{seen: map[string]bool{}}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	var err error
 	s.rt, err = authcore.NewRuntime(t.Context(), authcore.RuntimeOptions{
@@ -202,6 +203,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	app := s.svc.App(r.Host)
 	switch {
 	case app == nil:
+		if strings.HasPrefix(r.URL.Path, apiPrefix) {
+			r = r.WithContext(WithRequestID(r.Context(), "request-7"))
+		}
 		s.h.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, authcore.ReservedPrefix+"/"):
 		s.h.ServeApp(w, r, app)

@@ -1,0 +1,423 @@
+package portal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// opener makes a site with two API clients, and a program at it.
+type opener func(change ...func(*authcore.Config)) program
+
+// Everything that the API's document promises happens in one of these stories.
+var apiStories = map[string]func(*testing.T, opener){
+	"mail": storyMail, "second step": storySecond, "passkey": storyPasskey, "tokens": storyRefresh, "sessions": storySessions,
+	"own passkeys": storyOwnPasskeys, "the last passkey": storyLastPasskey, "authenticator app": storyTOTP, "recovery codes": storyRecovery,
+	"access tokens": storyAccessTokens, "what every route refuses": storyEveryRoute, "confirm first": storyStepUp, "frozen": storyFrozen,
+}
+
+func TestOpenAPI_EveryDocumentedAnswerIsGiven(t *testing.T) {
+	shown := &produced{seen: map[string]bool{}}
+	var document []string
+	for name, story := range apiStories {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(change ...func(*authcore.Config)) program {
+				s := newSite(t, append([]func(*authcore.Config){twoClients}, change...)...)
+				s.shown, document = shown, s.contract().documented()
+				return s.program()
+			})
+		})
+	}
+	for _, what := range document {
+		if !shown.seen[what] {
+			t.Errorf("%s is documented, and never came", what)
+		}
+	}
+}
+
+func storyMail(t *testing.T, open opener) {
+	p := open()
+	p.call("POST", "/api/login/email", doc("email", "Ada <ada@example.com>", "client_id", "spa"), "").want(t, 400, "EMAIL_INVALID")
+	p.call("POST", "/api/login/email", doc("email", ada), "").want(t, 400, "CLIENT_UNKNOWN")
+	program{p.browser, bankURL}.call("POST", "/api/login/email", doc("email", ada, "client_id", "spa"), "").want(t, 403, "ORIGIN_FORBIDDEN")
+	flow := p.start(ada, "spa")
+	p.call("POST", "/api/login/email/verify", doc("flow", flow, "code", "1"), "").want(t, 400, "CODE_INVALID")
+	code := p.s.codes()[0]
+	p.call("POST", "/api/login/email/verify", doc("flow", flow, "code", " "+code[:4]+"-"+code[4:]), "").want(t, 200, ada)
+	p.call("POST", "/api/login/email/verify", doc("flow", flow, "code", code), "").want(t, 400, "FLOW_EXPIRED")
+	flow = p.start(ada, "spa")
+	for range 4 {
+		p.call("POST", "/api/login/email/verify", doc("flow", flow, "code", "00000000"), "").want(t, 400, "CODE_INVALID")
+	}
+	p.call("POST", "/api/login/email/verify", doc("flow", flow, "code", "00000000"), "").want(t, 400, "CODE_EXHAUSTED")
+
+	flow = p.start(ada, "spa")
+	p.s.reload(func(c *authcore.Config) { c.NoEmail = true })
+	p.call("POST", "/api/login/email", doc("email", ada, "client_id", "spa"), "").want(t, 403, "METHOD_OFF")
+	p.verify(flow).want(t, 403, "METHOD_OFF")
+
+	p = open(func(c *authcore.Config) { c.Registration.Mode = "invite" })
+	p.verify(p.start(nobody, "spa")).want(t, 403, "APPROVAL_PENDING")
+}
+
+func storySecond(t *testing.T, open opener) {
+	p := open()
+	f, bearer := p.addPhone(t, p.signIn(t, ada, "spa").SessionToken)
+	codes := p.makeCodes(t, bearer)
+	var next nextDoc
+	p.verify(p.start(ada, "spa")).want(t, 202, "").into(t, &next)
+	if next.Next != "totp" || fmt.Sprint(next.Methods) != "[totp recovery]" {
+		t.Errorf("the second step is %+v", next)
+	}
+	for path, wrong := range map[string]string{"totp": "000000", "recovery": "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"} {
+		invalid := map[string]string{"totp": "TOTP_INVALID", "recovery": "RECOVERY_INVALID"}[path]
+		path = "/api/login/" + path
+		flow := p.second(t, ada, "spa")
+		for range 4 {
+			p.call("POST", path, doc("flow", flow, "code", wrong), "").want(t, 400, invalid)
+		}
+		p.call("POST", path, doc("flow", flow, "code", wrong), "").want(t, 400, "CODE_EXHAUSTED")
+		p.call("POST", path, doc("flow", flow, "code", wrong), "").want(t, 400, "FLOW_EXPIRED")
+	}
+	tokens := tokensDoc{}
+	p.call("POST", "/api/login/totp", doc("flow", next.Flow, "code", p.s.next(f)), "").want(t, 200, "").into(t, &tokens)
+	if fmt.Sprint(tokens.AMR) != "[email totp]" || tokens.AccessToken == "" || tokens.Next != "" {
+		t.Errorf("signed in as %+v", tokens)
+	}
+	p.call("POST", "/api/login/recovery", doc("flow", p.second(t, ada, "spa"), "code", strings.ToLower(codes[3])), "").want(t, 200, `"next":"passkey"`)
+
+	flow := p.second(t, ada, "spa")
+	p.s.change(ada, func(u *store.User) {
+		for range 30 {
+			u.Guesses = append(u.Guesses, p.s.clock())
+		}
+	})
+	for _, path := range []string{"/api/login/totp", "/api/login/recovery"} {
+		if a := p.call("POST", path, doc("flow", flow, "code", "000000"), "").want(t, 429, "GUESSES_SPENT"); a.Header.Get("Retry-After") == "" {
+			t.Error("nobody is told when to come back")
+		}
+	}
+}
+
+func storyPasskey(t *testing.T, open opener) {
+	p := open()
+	k := p.authenticator()
+	p.addKey(t, k, p.signIn(t, ada, "spa").SessionToken).want(t, 201, k.name())
+	got := p.keySignIn(t, k, "spa")
+	if fmt.Sprint(got.AMR) != "[passkey]" || got.User.Email != ada || got.AccessToken == "" {
+		t.Errorf("signed in as %+v", got)
+	}
+	c := p.keyOptions(t, "spa")
+	good := credential(c, k.get(t, c))
+	p.call("POST", "/api/login/passkey", good, "").want(t, 200, ada)
+	p.call("POST", "/api/login/passkey", good, "").want(t, 400, "FLOW_EXPIRED") // a challenge is good for one answer
+	other := p.keyOptions(t, "spa")
+	p.call("POST", "/api/login/passkey", credential(ceremony{Flow: other.Flow}, k.get(t, c)), "").want(t, 400, "PASSKEY_REFUSED")
+	c = p.keyOptions(t, "spa")
+	p.call("POST", "/api/login/passkey", credential(c, p.authenticator().get(t, c)), "").want(t, 400, "CREDENTIAL_UNKNOWN")
+
+	p.call("POST", "/api/login/passkey/options", "{}", "").want(t, 400, "CLIENT_UNKNOWN")
+	program{p.browser, bankURL}.call("POST", "/api/login/passkey/options", doc("client_id", "spa"), "").want(t, 403, "ORIGIN_FORBIDDEN")
+	c = p.keyOptions(t, "spa")
+	p.s.reload(func(c *authcore.Config) { c.NoPasskey = true })
+	p.call("POST", "/api/login/passkey/options", doc("client_id", "spa"), "").want(t, 403, "METHOD_OFF")
+	p.call("POST", "/api/login/passkey", credential(c, k.get(t, c)), "").want(t, 403, "METHOD_OFF")
+}
+
+func storyRefresh(t *testing.T, open opener) {
+	p := open()
+	one := p.signIn(t, ada, "spa")
+	p.call("POST", "/api/token/refresh", doc("refresh_token", "x"), "").want(t, 401, "TOKEN_INVALID")
+	var two tokensDoc
+	p.call("POST", "/api/token/refresh", doc("refresh_token", one.RefreshToken), "").want(t, 200, "").into(t, &two)
+	p.s.wait(11 * time.Second)
+	p.call("POST", "/api/token/refresh", doc("refresh_token", one.RefreshToken), "").want(t, 401, "TOKEN_REUSED")
+	p.call("GET", "/api/me", "", two.SessionToken).want(t, 401, "UNAUTHENTICATED")
+}
+
+func storySessions(t *testing.T, open opener) {
+	p := open()
+	one, two := p.signIn(t, ada, "spa"), p.signIn(t, ada, "bank")
+	p.browser.signIn(ada, portalURL+"/")
+	p.call("GET", "/api/me", "", one.AccessToken).want(t, 200, ada)
+	var list listDoc[sessionDoc]
+	p.call("GET", "/api/sessions", "", one.SessionToken).want(t, 200, "").into(t, &list)
+	kinds := map[string]int{}
+	for _, d := range list.Items {
+		kinds[d.Kind+" "+d.ClientID]++
+		if d.Current != (d.ID == one.SessionID) {
+			t.Errorf("current is %+v", d)
+		}
+	}
+	if fmt.Sprint(kinds) != "map[api bank:1 api spa:1 root :1]" {
+		t.Errorf("sessions %v", kinds)
+	}
+	p.call("DELETE", "/api/sessions/"+two.SessionID, "", one.SessionToken).want(t, 204, "")
+	p.call("DELETE", "/api/sessions/"+two.SessionID, "", one.SessionToken).want(t, 404, "NOT_FOUND") // as every second DELETE
+	p.call("POST", "/api/logout", doc("scope", "some"), one.SessionToken).want(t, 400, "BAD_REQUEST")
+	p.call("POST", "/api/logout", doc("scope", "others"), one.SessionToken).want(t, 204, "")
+	p.call("GET", "/api/sessions", "", one.SessionToken).into(t, &list)
+	if len(list.Items) != 1 {
+		t.Errorf("after signing out the others there are %+v", list.Items)
+	}
+	p.call("POST", "/api/logout", "{}", one.SessionToken).want(t, 204, "")
+	p.call("POST", "/api/logout", "{}", one.SessionToken).want(t, 401, "UNAUTHENTICATED")
+}
+
+func storyOwnPasskeys(t *testing.T, open opener) {
+	p := open()
+	k, bearer := p.authenticator(), p.signIn(t, ada, "spa").SessionToken
+	p.call("GET", "/api/passkeys", "", bearer).want(t, 200, `"items":[]`)
+	c := p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 200, "").ceremony(t)
+	made := k.create(t, c)
+	var added addedDoc
+	body := strings.TrimSuffix(credential(c, made), "}") + `,"name":"Desk"}`
+	p.call("POST", "/api/passkeys", body, bearer).want(t, 201, "Desk").into(t, &added)
+	if added.SessionToken != "" || !added.Passkey.Usable || added.Passkey.ID != k.name() {
+		t.Errorf("added %+v", added)
+	}
+	p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 403, "STEP_UP_REQUIRED") // from now on by passkey
+	bearer = p.keySignIn(t, k, "spa").SessionToken
+	p.call("POST", "/api/passkeys", body, bearer).want(t, 400, "FLOW_EXPIRED")
+	c = p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 200, k.name()).ceremony(t) // it is excluded
+	p.call("POST", "/api/passkeys", credential(c, made), bearer).want(t, 400, "PASSKEY_REFUSED")
+	bobs := p.signIn(t, bob, "spa").SessionToken
+	p.addKey(t, k, bobs).want(t, 409, "CREDENTIAL_TAKEN")
+
+	id := "/api/passkeys/" + added.Passkey.ID
+	p.call("PATCH", id, doc("name", "Sofa"), bearer).want(t, 204, "")
+	p.call("PATCH", id, doc("name", " "), bearer).want(t, 400, "NAME_INVALID")
+	p.call("PATCH", "/api/passkeys/AAAA", doc("name", "Sofa"), bearer).want(t, 404, "NOT_FOUND")
+	p.call("GET", "/api/passkeys", "", bearer).want(t, 200, "Sofa")
+	p.call("DELETE", "/api/passkeys/AAAA", "", bearer).want(t, 404, "NOT_FOUND")
+	p.call("DELETE", id, "", bearer).want(t, 204, "")
+	p.call("DELETE", id, "", bobs).want(t, 404, "NOT_FOUND")
+
+	c = p.call("POST", "/api/passkeys/options", "{}", bobs).want(t, 200, "").ceremony(t)
+	p.s.spareKeys(bob, 20)
+	full := p.strongly(bobs)
+	p.call("POST", "/api/passkeys", credential(c, p.authenticator().create(t, c)), full).want(t, 409, "TOO_MANY")
+	p.call("POST", "/api/passkeys/options", "{}", full).want(t, 409, "TOO_MANY")
+	p.s.reload(func(c *authcore.Config) { c.NoPasskey = true })
+	p.call("POST", "/api/passkeys/options", "{}", full).want(t, 403, "METHOD_OFF")
+	p.call("POST", "/api/passkeys", body, full).want(t, 403, "METHOD_OFF")
+}
+
+// strongly makes a session look as if a passkey had begun it.
+func (p program) strongly(bearer string) string {
+	p.s.t.Helper()
+	token, _ := authcore.ParseToken(bearer)
+	p.s.must(p.s.db.Update(p.s.t.Context(), func(tx store.Tx) error {
+		sess, err := tx.Session(token.Hash())
+		if err != nil {
+			return err
+		}
+		sess.AMR = []string{"passkey"}
+		return tx.PutSession(sess)
+	}))
+	return bearer
+}
+
+func storyLastPasskey(t *testing.T, open opener) {
+	p := open()
+	k := p.authenticator()
+	var added addedDoc
+	p.addKey(t, k, p.signIn(t, ada, "spa").SessionToken).want(t, 201, "").into(t, &added)
+	p.s.reload(func(c *authcore.Config) { c.NoMailServer = true })
+	p.call("DELETE", "/api/passkeys/"+added.Passkey.ID, "", p.keySignIn(t, k, "spa").SessionToken).want(t, 409, "only way in")
+}
+
+func storyTOTP(t *testing.T, open opener) {
+	p := open()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	p.call("GET", "/api/totp", "", bearer).want(t, 200, `{"active":false}`)
+	p.call("DELETE", "/api/totp", "", bearer).want(t, 404, "NOT_FOUND")
+	p.call("POST", "/api/totp/confirm", doc("code", "123456"), bearer).want(t, 400, "FLOW_EXPIRED")
+	p.call("POST", "/api/totp", "{}", bearer).want(t, 200, "")
+	p.call("POST", "/api/totp/confirm", doc("code", "12345"), bearer).want(t, 400, "TOTP_INVALID")
+	p.s.change(ada, func(u *store.User) {
+		for range 30 {
+			u.Guesses = append(u.Guesses, p.s.clock())
+		}
+	})
+	p.call("POST", "/api/totp/confirm", doc("code", "123456"), bearer).want(t, 429, "GUESSES_SPENT")
+	p.s.change(ada, func(u *store.User) { u.Guesses = nil })
+	f, next := p.addPhone(t, bearer)
+	p.call("GET", "/api/me", "", bearer).want(t, 401, "UNAUTHENTICATED") // the old token
+	p.call("GET", "/api/totp", "", next).want(t, 200, `"active":true,"created_at"`)
+	p.call("POST", "/api/totp", "{}", next).want(t, 409, "CONFLICT")
+	p.s.change(ada, func(u *store.User) { u.Admin = true })
+	p.call("DELETE", "/api/totp", "", next).want(t, 409, "CONFLICT")
+	p.s.change(ada, func(u *store.User) { u.Admin = false })
+	p.call("POST", "/api/login/totp", doc("flow", p.second(t, ada, "spa"), "code", p.s.next(f)), "").want(t, 200, "")
+	p.call("DELETE", "/api/totp", "", next).want(t, 204, "")
+}
+
+func storyRecovery(t *testing.T, open opener) {
+	p := open()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	p.call("POST", "/api/recovery-codes", "{}", bearer).want(t, 409, "CONFLICT")
+	p.call("GET", "/api/recovery-codes", "", bearer).want(t, 200, `{"left":0,"made":0,"low":false}`)
+	_, bearer = p.addPhone(t, bearer)
+	old, codes := p.makeCodes(t, bearer), p.makeCodes(t, bearer)
+	if len(codes) != 10 || old[0] == codes[0] {
+		t.Errorf("codes %v", codes)
+	}
+	flow := p.second(t, ada, "spa")
+	p.call("POST", "/api/login/recovery", doc("flow", flow, "code", old[0]), "").want(t, 400, "RECOVERY_INVALID")
+	p.call("POST", "/api/login/recovery", doc("flow", flow, "code", codes[0]), "").want(t, 200, "")
+	p.call("GET", "/api/recovery-codes", "", bearer).want(t, 200, `{"left":9,"made":10,"low":false}`)
+}
+
+func storyAccessTokens(t *testing.T, open opener) {
+	p := open()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	p.call("GET", "/api/tokens", "", bearer).want(t, 200, `"items":[]`)
+	var one, two madeDoc
+	p.call("POST", "/api/tokens", `{"name":"Backup","grant":"app=wiki.example.org,path=/dav/*,methods=GET+PUT","expires_in":3600}`, bearer).want(t, 201, `"token":"pwl_`).into(t, &one)
+	p.call("POST", "/api/tokens", `{"name":"","app":"app.example.com","path":"/x","methods":["GET"],"networks":["10.0.0.0/8"]}`, bearer).want(t, 201, "10.0.0.0/8").into(t, &two)
+	if d := one.Details; d.Path != "/dav/*" || len(d.Methods) != 2 || d.Networks == nil || d.ExpiresAt.Sub(d.CreatedAt) != time.Hour {
+		t.Errorf("made %+v", d)
+	}
+	if !two.Details.ExpiresAt.IsZero() || two.Details.Grant != "app=app.example.com,path=/x,methods=GET,networks=10.0.0.0/8" {
+		t.Errorf("made %+v", two.Details)
+	}
+	if list := p.call("GET", "/api/tokens", "", bearer).want(t, 200, two.Details.ID); strings.Contains(list.body, "pwl_") {
+		t.Errorf("a token is told again: %s", list.body)
+	}
+	for _, body := range []string{
+		`{"name":"x"}`, `{"name":"x","grant":"admin:users"}`, `{"name":"x","grant":"app=app.example.com","app":"app.example.com"}`, `{"name":"x","app":"https://app.example.com"}`,
+		`{"name":"x","app":"app.example.com","methods":["get"]}`, `{"name":"x","app":"app.example.com","networks":["10.0.0.0/8+::/0"]}`, `{"name":"x","app":"app.example.com","path":"x"}`,
+	} {
+		p.call("POST", "/api/tokens", body, bearer).want(t, 400, "GRANT_INVALID")
+	}
+	for _, n := range []string{"0", "-1", "315360001", "9223372036854775807", "1e3", "1.5"} {
+		p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com","expires_in":`+n+`}`, bearer).want(t, 400, "BAD_REQUEST")
+	}
+	p.call("POST", "/api/tokens", `{"name":"x","app":"nothing.example.com"}`, bearer).want(t, 404, "NOT_FOUND")
+	bobs := p.signIn(t, bob, "spa").SessionToken
+	p.call("POST", "/api/tokens", `{"name":"x","app":"wiki.example.org"}`, bobs).want(t, 404, "NOT_FOUND") // not open to him, and so not there
+	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bobs).want(t, 404, "NOT_FOUND")
+	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bearer).want(t, 204, "")
+	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bearer).want(t, 404, "NOT_FOUND")
+	for range 49 {
+		p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com"}`, bearer).want(t, 201, "")
+	}
+	p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com"}`, bearer).want(t, 409, "TOO_MANY")
+}
+
+// plausible is a body that a route understands, if not more.
+func plausible(t *testing.T, r apiRoute) string {
+	t.Helper()
+	switch {
+	case r.in == nil:
+		return ""
+	case r.path == "/api/tokens":
+		return `{"name":"x","app":"app.example.com"}`
+	}
+	return exampleOf(r.in)
+}
+
+func storyEveryRoute(t *testing.T, open opener) {
+	p := open()
+	bearer := p.signIn(t, bob, "spa").SessionToken
+	p.s.addUser("eve@example.com")
+	limited := p.recovered(t, ada).SessionToken
+	token := func(r apiRoute) string { return map[bool]string{true: bearer}[r.auth != authNone] }
+	for _, r := range apiRoutes() {
+		path := strings.ReplaceAll(r.path, "{id}", "AAAA")
+		if r.auth != authNone {
+			p.call(r.method, path, plausible(t, r), "").want(t, 401, "UNAUTHENTICATED")
+			a := p.call(r.method, path, plausible(t, r), limited)
+			if refused := strings.Contains(a.body, "STEP_UP_REQUIRED"); refused == r.limited {
+				t.Errorf("%s %s: a session of a recovery code gets %d %s", r.method, r.path, a.StatusCode, a.body)
+			}
+			if r.path == "/api/logout" {
+				limited = p.recovered(t, "eve@example.com").SessionToken
+			}
+		}
+		if r.in != nil {
+			p.call(r.method, path, `{"nothing":1}`, token(r)).want(t, 400, "BAD_REQUEST")
+			p.call(r.method, path, `{"x":"`+strings.Repeat("x", maxJSON)+`"}`, token(r)).want(t, 413, "TOO_LARGE")
+			p.callWith(r.method, path, plausible(t, r), token(r), map[string]string{"Content-Type": "text/plain"}).want(t, 415, "UNSUPPORTED_MEDIA_TYPE")
+		}
+		if r.auth == authNone && r.in == nil {
+			p.call(r.method, path, "", "").want(t, 200, "")
+			continue
+		}
+		p.s.broken.Store(true)
+		p.call(r.method, path, plausible(t, r), token(r)).want(t, 503, "UNAVAILABLE")
+		p.s.broken.Store(false)
+	}
+	p.s.reload(func(c *authcore.Config) { c.Requests, c.Burst = 1, 1 })
+	for _, r := range apiRoutes() {
+		path := strings.ReplaceAll(r.path, "{id}", "AAAA")
+		p.call(r.method, path, plausible(t, r), token(r))
+		a := p.call(r.method, path, plausible(t, r), token(r))
+		if got := a.StatusCode == 429; got != r.charged {
+			t.Errorf("%s %s: charged: %v, answers %d", r.method, r.path, r.charged, a.StatusCode)
+		}
+		if r.path == "/api/logout" {
+			p.s.reload(func(c *authcore.Config) { c.Requests, c.Burst = 1000, 1000 })
+			bearer = p.signIn(t, bob, "spa").SessionToken
+			p.s.reload(func(c *authcore.Config) { c.Requests, c.Burst = 1, 1 })
+		}
+	}
+}
+
+// managing are the acts that want a fresh sign-in of the account's own kind.
+func managing() (list []apiRoute) {
+	for _, r := range apiRoutes() {
+		for _, x := range r.refuses {
+			if x == authcore.StepUpRequired {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
+
+func storyStepUp(t *testing.T, open opener) {
+	p := open()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	k := p.authenticator()
+	begun := p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 200, "").ceremony(t)
+	p.addKey(t, k, bearer).want(t, 201, "")
+	p.call("POST", "/api/passkeys", credential(begun, p.authenticator().create(t, begun)), bearer).want(t, 403, `"methods":["passkey"]`)
+	old := p.keySignIn(t, k, "spa").SessionToken
+	fresh := func() string { return p.keySignIn(t, k, "spa").SessionToken }
+	for _, r := range managing() {
+		path, body := strings.ReplaceAll(r.path, "{id}", "AAAA"), plausible(t, r)
+		if r.path == "/api/passkeys" {
+			continue // it would have to begin first
+		}
+		p.call(r.method, path, body, bearer).want(t, 403, `"methods":["passkey"]`) // by mail, however fresh
+		p.s.wait(16 * time.Minute)
+		p.call(r.method, path, body, old).want(t, 403, `"methods":["passkey"]`) // by passkey, and too old
+		if a := p.call(r.method, path, body, fresh()); a.StatusCode == 403 {
+			t.Errorf("%s %s: a fresh sign-in gets %s", r.method, r.path, a.body)
+		}
+	}
+}
+
+func storyFrozen(t *testing.T, open opener) {
+	p := open()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	begun := p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 200, "").ceremony(t)
+	p.s.change(ada, func(u *store.User) { u.Freeze = &store.Freeze{At: p.s.clock(), Since: p.s.clock()} })
+	for _, r := range managing() {
+		body := plausible(t, r)
+		if r.path == "/api/passkeys" {
+			body = credential(begun, p.authenticator().create(t, begun))
+		}
+		for _, x := range r.refuses {
+			if x == authcore.Frozen {
+				p.call(r.method, strings.ReplaceAll(r.path, "{id}", "AAAA"), body, bearer).want(t, 403, "FROZEN")
+			}
+		}
+	}
+}
