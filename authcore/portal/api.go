@@ -107,7 +107,8 @@ func with[T any](do func(*Handler, *apiCall, *T) error) apiAct {
 type empty struct{}
 
 // readDocument is readJSON, and insists on the members that the document has to
-// have: those without omitempty.
+// have, those without omitempty, and that what is passed on as it came is an
+// object.
 func readDocument(r *http.Request, into any) error {
 	body, err := jsonBody(r)
 	if err != nil {
@@ -121,7 +122,8 @@ func readDocument(r *http.Request, into any) error {
 		return errJSON
 	}
 	for _, f := range members(reflect.TypeOf(into).Elem()) {
-		if _, ok := have[f.name]; !ok && f.required {
+		value, ok := have[f.name]
+		if !ok && f.required || ok && f.Type == rawType && value[0] != '{' {
 			return errJSON
 		}
 	}

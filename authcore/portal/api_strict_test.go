@@ -1,9 +1,13 @@
 package portal
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
+	"testing"
 )
 
 // exampleOf is a body of a type, with a value of the right kind for every member.
@@ -43,4 +47,113 @@ func exampleValue(f reflect.StructField) json.RawMessage {
 		return json.RawMessage(`"12345678"`)
 	}
 	return json.RawMessage(`"x"`)
+}
+
+// wrongKinds are values that are not of a member's kind.
+func wrongKinds(f reflect.StructField) []string {
+	t := f.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	all := map[string]string{"null": "null", "string": `"` + marker + `"`, "number": "1", "bool": "true", "array": `["` + marker + `"]`, "object": `{"$ne":"` + marker + `"}`}
+	switch {
+	case t == rawType:
+		delete(all, "object")
+	case t.Kind() == reflect.String:
+		delete(all, "string")
+	case t.Kind() == reflect.Slice:
+		delete(all, "array")
+		all["of numbers"], all["of lists"] = "[1]", `[["GET"]]`
+	case t.Kind() == reflect.Int64:
+		delete(all, "number")
+		all["a number in a string"], all["a fraction"], all["a power"], all["too large"] = `"60"`, "60.5", "6e1", "9223372036854775808"
+	}
+	return slices.Sorted(maps.Values(all))
+}
+
+// misshapen are bodies that are no good for a route, by what is wrong with them.
+func misshapen(r apiRoute) map[string]string {
+	good := exampleOf(r.in)
+	open := strings.TrimSuffix(good, "}")
+	comma := ","
+	if open == "{" {
+		comma = ""
+	}
+	bad := map[string]string{
+		"nothing": "", "null": "null", "an array": "[" + good + "]", "a string": `"` + marker + `"`, "a number": "1", "half": `{`, "two": good + good,
+		"trailing": good + marker, "a trailing comma": open + ",}", "a comment": open + "/*" + marker + "*/}", "byte order mark": "\ufeff" + good,
+		"an unknown member": open + comma + `"` + marker + `":1}`, "an empty name": open + comma + `"":1}`, "prototype": open + comma + `"__proto__":{}}`,
+		"broken UTF-8": open + comma + "\"\xff\":1}", "deep": open + comma + `"x":` + strings.Repeat("[", 30_000) + strings.Repeat("]", 30_000) + "}",
+		"deep objects": open + comma + `"x":` + strings.Repeat(`{"x":`, 9_000) + "1" + strings.Repeat("}", 9_000) + "}", "single quotes": "{'" + marker + "':1}",
+	}
+	for _, m := range members(r.in) {
+		value := string(exampleValue(m.StructField))
+		without := map[string]json.RawMessage{}
+		_ = json.Unmarshal([]byte(good), &without) // it was made above
+		delete(without, m.name)
+		rest, _ := json.Marshal(without)
+		more := strings.TrimSuffix(string(rest), "}")
+		if more != "{" {
+			more += ","
+		}
+		bad["twice "+m.name] = open + `,"` + m.name + `":` + value + "}"
+		bad["twice by escape "+m.name] = open + `,"\u00` + hex.EncodeToString([]byte(m.name[:1])) + m.name[1:] + `":` + value + "}"
+		bad["upper case "+m.name] = more + `"` + strings.ToUpper(m.name) + `":` + value + "}"
+		bad["both cases "+m.name] = open + `,"` + strings.ToUpper(m.name[:1]) + m.name[1:] + `":` + value + "}"
+		bad["deep "+m.name] = more + `"` + m.name + `":` + strings.Repeat("[", 30_000) + "}"
+		for _, wrong := range wrongKinds(m.StructField) {
+			bad[m.name+" is "+wrong] = more + `"` + m.name + `":` + wrong + "}"
+		}
+		if m.required {
+			bad["without "+m.name] = string(rest)
+		}
+	}
+	return bad
+}
+
+// AD-5, CS-3, DS-1: one table over every route that takes a body, made of the
+// table of routes, so that a new one cannot be forgotten.
+func TestAPI_TakesNoMisshapenBody_AD5(t *testing.T) {
+	s := newSite(t, twoClients)
+	p := s.program()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	bodies := 0
+	for _, r := range apiRoutes() {
+		if r.in == nil {
+			continue
+		}
+		bodies++
+		path := strings.ReplaceAll(r.path, "{id}", "AAAA")
+		good := exampleOf(r.in)
+		before := s.records()
+		refuse := func(what, body string, header map[string]string, status int, code string) {
+			t.Helper()
+			if header["Content-Type"] == "" {
+				header = maps.Clone(header)
+				header["Content-Type"] = "application/json"
+			}
+			a := p.callWith(r.method, path, body, bearer, header)
+			if a.StatusCode != status || !strings.Contains(a.body, `"code":"`+code+`"`) || strings.Contains(a.body, marker) {
+				t.Errorf("%s %s, %s: %d %s", r.method, r.path, what, a.StatusCode, a.body)
+			}
+		}
+		for what, body := range misshapen(r) {
+			refuse(what, body, map[string]string{}, 400, "BAD_REQUEST")
+		}
+		for _, kind := range []string{
+			"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=utf-16", "application/problem+json",
+			"application/json, text/plain", "application/jsonx", "json", "application/json; charset",
+		} {
+			refuse(kind, good, map[string]string{"Content-Type": kind}, 415, "UNSUPPORTED_MEDIA_TYPE")
+		}
+		refuse("compressed", good, map[string]string{"Content-Encoding": "gzip"}, 415, "UNSUPPORTED_MEDIA_TYPE")
+		refuse("65 KiB", strings.Repeat(" ", maxJSON)+good, map[string]string{}, 413, "TOO_LARGE")
+		s.unchanged(t, before, r.method+" "+r.path)
+		if p.call(r.method, path, strings.Repeat(" ", maxJSON-len(good))+good, "").StatusCode == 413 {
+			t.Errorf("%s %s: 64 KiB are too large", r.method, r.path)
+		}
+	}
+	if bodies < 15 {
+		t.Errorf("%d routes take a body", bodies)
+	}
 }
