@@ -119,3 +119,17 @@ func TestAPICORS_EveryRouteAndMethod_CS2(t *testing.T) {
 	}
 	b.send("GET", portalURL+"/api/nothing", "", pageLoad("none")).want(t, 404, `"code":"NOT_FOUND"`) // never a page
 }
+
+// Where another limit refuses, nothing says that there is room.
+func TestAPILimits_OfWhatIsPendingAreSaidAlike_DS1(t *testing.T) {
+	s := newSite(t, twoClients, func(c *authcore.Config) { c.Requests, c.Burst = 60, 60 })
+	p := s.program()
+	for range 200 {
+		s.wait(2 * time.Second)
+		p.keyOptions(t, "spa")
+	}
+	a := p.call("POST", "/api/login/passkey/options", doc("client_id", "spa"), "").want(t, 429, "RATE_LIMITED")
+	if _, left, reset := a.quota(t); left != 0 || reset < 100 || a.Header.Get("Retry-After") != strconv.Itoa(reset) {
+		t.Errorf("refused with %v", a.Header)
+	}
+}

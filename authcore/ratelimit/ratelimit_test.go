@@ -349,3 +349,31 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
+
+// Measure tells of the window that holds back first, and of one that refuses
+// before all others.
+func TestMeasure_TellsOfTheTightestWindow(t *testing.T) {
+	clock := newClock()
+	s := NewStore(0, clock.Now)
+	rates := []limiter.Rate{{Period: time.Minute, Limit: 5}, {Period: 10 * time.Second, Limit: 3}}
+	ip := netip.MustParseAddr("2001:db8::1")
+	step := func(want Quota, wantOK bool) {
+		t.Helper()
+		if got, ok := s.Measure(context.Background(), "x", ip, rates...); got != want || ok != wantOK {
+			t.Errorf("%+v %v, want %+v %v", got, ok, want, wantOK)
+		}
+	}
+	for left := int64(2); left >= 0; left-- {
+		step(Quota{3, left, 10 * time.Second}, true)
+	}
+	step(Quota{3, 0, 10 * time.Second}, false)
+	clock.Step(10 * time.Second)
+	step(Quota{5, 0, 50 * time.Second}, true) // four of five went, the refused one too
+	step(Quota{5, 0, 50 * time.Second}, false)
+	if retry, ok := s.Charge(context.Background(), "x", ip, rates...); ok || retry != 50*time.Second {
+		t.Errorf("Charge answers %v %v", retry, ok)
+	}
+	if retry, ok := s.Charge(context.Background(), "y", ip, rates...); !ok || retry != 0 {
+		t.Errorf("Charge answers %v %v", retry, ok)
+	}
+}
