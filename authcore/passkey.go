@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -59,8 +60,12 @@ type Ceremony struct {
 
 func newWebAuthn(cfg Config, serving Origin) (*webauthn.WebAuthn, error) {
 	origins := []string{serving.String()}
-	for _, c := range cfg.Clients {
-		origins = append(origins, c.Origins...)
+	for i := range cfg.Clients {
+		for _, text := range cfg.Clients[i].Origins {
+			if _, ok := cfg.passkeyPage(text); ok {
+				origins = append(origins, text)
+			}
+		}
 	}
 	timeout := webauthn.TimeoutConfig{Enforce: true, Timeout: ceremonyTTL, TimeoutUVD: ceremonyTTL} // WA-2
 	return webauthn.New(&webauthn.Config{
@@ -112,6 +117,9 @@ func (s *Service) BeginPasskey(ctx context.Context, b Browser) (*Ceremony, error
 	if s.cfg.NoPasskey {
 		return nil, refuse(MethodOff)
 	}
+	if !s.mayHold(b) {
+		return nil, refuse(OriginForbidden)
+	}
 	options, data, err := s.webauthn.BeginDiscoverableLogin(
 		webauthn.WithUserVerification(protocol.VerificationRequired), webauthn.WithLoginOrigin(s.expects(b)))
 	if err != nil {
@@ -154,6 +162,12 @@ func (s *Service) putCeremony(ctx context.Context, c ceremony, options any, b Br
 // is no page says none; its platform's passkeys speak for the portal's.
 func (s *Service) expects(b Browser) string { return cmp.Or(b.Origin, s.portal.String()) }
 
+// mayHold reports whether b's page may hold a ceremony: an app's may not, though
+// it be a client's.
+func (s *Service) mayHold(b Browser) bool {
+	return b.ClientID == "" || slices.Contains(s.PasskeyOrigins(s.Client(b.ClientID)), s.expects(b))
+}
+
 // takeCeremony spends the challenge in a commit of its own (WA-1). What is not
 // the caller's is refused as if it were not there.
 func (s *Service) takeCeremony(ctx context.Context, rawID, purpose string, mine func(*ceremony) bool) (*ceremony, error) {
@@ -183,7 +197,7 @@ func (s *Service) takeCeremony(ctx context.Context, rawID, purpose string, mine 
 func (s *Service) began(b Browser) func(*ceremony) bool {
 	return func(c *ceremony) bool {
 		if b.ClientID != "" {
-			return c.ClientID == b.ClientID && c.Origin == s.expects(b)
+			return c.ClientID == b.ClientID && c.Origin == s.expects(b) && s.mayHold(b)
 		}
 		return c.ClientID == "" && b.Flow != "" && c.Flow == b.Flow.Hash()
 	}
@@ -205,7 +219,7 @@ func (s *Service) FinishPasskey(ctx context.Context, id string, body []byte, b B
 // web origin that asks, if any.
 func (s *Service) FinishAPIPasskey(ctx context.Context, id string, body []byte, origin string, client Client) (out *Tokens, err error) {
 	mine := func(c *ceremony) bool {
-		return s.pageMayUse(c.ClientID, origin) && c.Origin == s.expects(Browser{Origin: origin})
+		return s.pageMayUse(c.ClientID, origin) && s.began(Browser{ClientID: c.ClientID, Origin: origin})(c)
 	}
 	err = s.finishPasskey(ctx, id, body, client, mine, func(tx *txn, u *store.User, by proven, clientID string) (err error) {
 		out, err = s.signInAPI(tx, u, by, clientID, client)

@@ -61,6 +61,9 @@ func (s *Service) BeginAddPasskey(ctx context.Context, b Browser) (*Ceremony, er
 	if s.cfg.NoPasskey {
 		return nil, refuse(MethodOff)
 	}
+	if !s.mayHold(b) {
+		return nil, refuse(OriginForbidden)
+	}
 	var w *waUser
 	err := s.enrol(ctx, b.Session, func(tx *txn, l *Live, keys []*store.Passkey) (r *Refusal, err error) {
 		if len(keys) >= maxPasskeys {

@@ -61,18 +61,9 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, methods []st
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// openToAll lets anybody read an answer that is the same for everybody, and keep
-// it for a while.
-func openToAll(h http.Header) {
-	h.Set("Cache-Control", "public, max-age=300")
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Del("Vary")
-}
-
 // wellKnownKeys serves the JWKS: any service may verify our tokens offline.
 func (h *Handler) wellKnownKeys(w http.ResponseWriter, _ *http.Request) {
-	openToAll(w.Header())
+	public(w)
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.WriteHeader(http.StatusOK)
 	_ = json.NewEncoder(w).Encode(h.svc.JWKS())

@@ -30,7 +30,8 @@ type apiServer struct {
 type object map[string]any
 
 func (h *Handler) apiDocument(c *apiCall) error {
-	openToAll(c.w.Header())
+	public(c.w)
+	c.w.Header().Del("Vary") // it is the same for every page
 	c.w.Header().Set("Content-Type", "application/json")
 	_, _ = c.w.Write(h.document) // a client that went away needs no answer
 	return nil

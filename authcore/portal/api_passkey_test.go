@@ -53,6 +53,26 @@ func TestAPIPasskey_BelongsToTheOriginThatAsked_WA7(t *testing.T) {
 	program{s.browser(), "https://m.example.com"}.call("POST", "/api/passkeys", credential(c, other.create(t, c)), got.SessionToken).want(t, 400, "FLOW_EXPIRED")
 }
 
+// An app's page may be a client's, and holds no ceremony: it could ask people for
+// their passkeys and sign in to everything else as them (FA-12).
+func TestAPIPasskey_IsNotForAnAppsPage_WA7(t *testing.T) {
+	s := newSite(t, func(c *authcore.Config) {
+		twoClients(c)
+		c.Clients[0].Origins = append(c.Clients[0].Origins, appURL)
+	})
+	inApp, spa := program{s.browser(), appURL}, program{s.browser(), spaURL}
+	k := spa.authenticator()
+	got := inApp.signIn(t, ada, "spa") // by mail it may
+	spa.addKey(t, k, got.SessionToken).want(t, 201, "")
+	inApp.call("POST", "/api/login/passkey/options", doc("client_id", "spa"), "").want(t, 403, "ORIGIN_FORBIDDEN")
+	inApp.call("POST", "/api/passkeys/options", "{}", got.SessionToken).want(t, 403, "ORIGIN_FORBIDDEN")
+	// Nor does it go on with one that began before its host was an app's.
+	c := spa.keyOptions(t, "spa")
+	made := credential(c, k.get(t, c))
+	s.reload(func(c *authcore.Config) { c.Apps = append(c.Apps, app(t, spaURL, authcore.PolicySpec{})) })
+	spa.call("POST", "/api/login/passkey", made, "").want(t, 400, "FLOW_EXPIRED")
+}
+
 // A ceremony of the pages is the browser's that holds the cookie, and none of the
 // API; nor the reverse.
 func TestAPIPasskey_PagesAndProgramsShareNoCeremony(t *testing.T) {

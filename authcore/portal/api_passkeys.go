@@ -2,12 +2,12 @@ package portal
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/aaguid"
 	"github.com/passwordless-auth/passwordless-auth/authcore/useragent"
 )
 
@@ -17,7 +17,7 @@ import (
 type passkeyDoc struct {
 	ID         string    `json:"id" doc:"The credential's id, as its JSON has it."`
 	Name       string    `json:"name"`
-	AAGUID     string    `json:"aaguid" doc:"The make of the authenticator, in hexadecimal digits; zeros where it is not told."`
+	Provider   string    `json:"provider,omitempty" doc:"The password manager or authenticator that keeps it, where that is known."`
 	CreatedAt  time.Time `json:"created_at"`
 	LastUsed   time.Time `json:"last_used,omitzero" doc:"Left out while it has not been used."`
 	CountsFrom time.Time `json:"counts_from" doc:"From when on it counts where an app requires a passkey."`
@@ -27,7 +27,7 @@ type passkeyDoc struct {
 
 func (h *Handler) passkeyJSON(k *authcore.Passkey) passkeyDoc {
 	return passkeyDoc{
-		ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, AAGUID: hex.EncodeToString(k.AAGUID), CreatedAt: k.CreatedAt, LastUsed: k.LastUsed,
+		ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, Provider: aaguid.Name(k.AAGUID), CreatedAt: k.CreatedAt, LastUsed: k.LastUsed,
 		CountsFrom: k.TrustedAt, Synced: k.Synced, Usable: len(h.svc.Usable([]*authcore.Passkey{k})) == 1,
 	}
 }

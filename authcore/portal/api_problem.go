@@ -44,7 +44,7 @@ var apiTexts = map[string]apiText{
 	string(authcore.Conflict):          {"Does not fit", "It conflicts with what the account has."},
 	string(authcore.RateLimited):       {"Too many requests", "Come back after as many seconds as Retry-After says."},
 	string(authcore.ClientUnknown):     {"Unknown client", "There is no client of that client_id, or several and none was named."},
-	string(authcore.OriginForbidden):   {"Not from this page", "The request comes from a web page whose origin is none of that client's."},
+	string(authcore.OriginForbidden):   {"Not from this page", "The request comes from a web page whose origin is none of that client's or, for passkeys, a guarded app's."},
 	string(authcore.TokenInvalid):      {"Refresh token not accepted", "It is unknown or expired, or its session has ended. Sign in again."},
 	string(authcore.TokenReused):       {"Refresh token used twice", "It had been used before, so its session was ended. Sign in again."},
 	string(authcore.TOTPInvalid):       {"Wrong code", "That is not what the authenticator app shows now, it was used already, or the account has no such app."},

@@ -90,7 +90,7 @@ func apiAccountRoutes() []apiRoute {
 		method: "POST", path: "/api/tokens", id: "makeToken", summary: "Make an access token for an app",
 		auth: authSession, charged: true, apiAct: with((*Handler).apiTokenMake),
 		answers: []apiAnswer{{http.StatusCreated, madeDoc{}, "Made."}},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NotFound, authcore.TooMany},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NotFound, authcore.Conflict, authcore.TooMany},
 		faults:  []*apiFault{errGrant},
 	}, {
 		method: "DELETE", path: "/api/tokens/{id}", id: "revokeToken", summary: "Revoke an access token",
@@ -110,7 +110,7 @@ func apiFactorRoutes() []apiRoute {
 		about: "The answer has to come from the origin and the session that asked for the options.",
 		auth:  authSession, limited: true, charged: true, apiAct: with((*Handler).apiPasskeyAddOptions),
 		answers: []apiAnswer{{http.StatusOK, optionsDoc{}, "A new challenge, for five minutes and one answer."}},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.TooMany, authcore.MethodOff},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.TooMany, authcore.MethodOff, authcore.OriginForbidden},
 	}, {
 		method: "POST", path: "/api/passkeys", id: "addPasskey", summary: "Add a passkey",
 		auth: authSession, limited: true, charged: true, apiAct: with((*Handler).apiPasskeyAdd),

@@ -199,6 +199,9 @@ func storyOwnPasskeys(t *testing.T, open opener) {
 
 	c = p.call("POST", "/api/passkeys/options", "{}", bobs).want(t, 200, "").ceremony(t)
 	p.s.spareKeys(bob, 20)
+	appPage := program{p.browser, appURL}
+	p.s.reload(func(c *authcore.Config) { c.Clients[0].Origins = []string{spaURL, appURL} })
+	appPage.call("POST", "/api/passkeys/options", "{}", bobs).want(t, 403, "ORIGIN_FORBIDDEN")
 	full := p.strongly(bobs)
 	p.call("POST", "/api/passkeys", credential(c, p.authenticator().create(t, c)), full).want(t, 409, "TOO_MANY")
 	p.call("POST", "/api/passkeys/options", "{}", full).want(t, 409, "TOO_MANY")
@@ -300,7 +303,7 @@ func storyAccessTokens(t *testing.T, open opener) {
 	}
 	p.call("POST", "/api/tokens", `{"name":"x","app":"nothing.example.com"}`, bearer).want(t, 404, "NOT_FOUND")
 	bobs := p.signIn(t, bob, "spa").SessionToken
-	p.call("POST", "/api/tokens", `{"name":"x","app":"wiki.example.org"}`, bobs).want(t, 404, "NOT_FOUND") // not open to him, and so not there
+	p.call("POST", "/api/tokens", `{"name":"x","app":"wiki.example.org"}`, bobs).want(t, 409, "CONFLICT") // not open to him
 	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bobs).want(t, 404, "NOT_FOUND")
 	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bearer).want(t, 204, "")
 	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bearer).want(t, 404, "NOT_FOUND")

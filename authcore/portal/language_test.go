@@ -173,7 +173,7 @@ func TestProblems_SpeakThePagesLanguageAndTheAPIEnglish(t *testing.T) {
 		t.Errorf("a page's script: %d %v", a.StatusCode, got)
 	}
 	a = b.send("POST", portalURL+"/api/token/refresh", `{"refresh_token":"x"}`, map[string]string{"Content-Type": "application/json", "Accept-Language": "de"})
-	if got := a.json(t); got["code"] != "TOKEN_INVALID" || got["detail"] != "The token is unknown, used or expired. Sign in again." {
+	if got := a.json(t); got["code"] != "TOKEN_INVALID" || got["detail"] != "It is unknown or expired, or its session has ended. Sign in again." {
 		t.Errorf("the API: %v", got)
 	}
 	// authcore's own sentences, too.
