@@ -201,14 +201,14 @@ func TestDocs_EveryProblemCode(t *testing.T) {
 		documented[m[1]] = m[2]
 	}
 	source := readDoc(t, "authcore/reason.go") + readDoc(t, "authcore/portal/problem.go") + readDoc(t, "authcore/portal/portal.go") +
-		readDoc(t, "authcore/portal/health.go") + readDoc(t, "authcore/portal/refuse.go") +
+		readDoc(t, "authcore/portal/health.go") + readDoc(t, "authcore/portal/refuse.go") + readDoc(t, "authcore/portal/api_problem.go") +
 		readDoc(t, "authcore/forwardauth/handler.go")
 	for _, r := range authcore.Reasons() {
 		name := regexp.MustCompile(`(\w+)\s+Reason = "` + string(r) + `"`).FindStringSubmatch(source)
 		if name == nil {
 			t.Fatalf("%s is defined in another way now; read it anew", r)
 		}
-		status := regexp.MustCompile(`authcore\.` + name[1] + `: \{(\d{3}),`).FindStringSubmatch(source)
+		status := regexp.MustCompile(`authcore\.` + name[1] + `: +\{(\d{3}),`).FindStringSubmatch(source)
 		if status == nil || documented[string(r)] != status[1] {
 			t.Errorf("%s is documented with status %q, and comes with %v", r, documented[string(r)], status)
 		}
