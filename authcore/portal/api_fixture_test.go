@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -253,15 +252,4 @@ func (s *site) spareKeys(address string, n int) {
 		}
 		return nil
 	}))
-}
-
-// route finds a row of the table.
-func route(t testing.TB, method, path string) apiRoute {
-	t.Helper()
-	all := apiRoutes()
-	i := slices.IndexFunc(all, func(r apiRoute) bool { return r.method == method && r.path == path })
-	if i < 0 {
-		t.Fatalf("there is no %s %s", method, path)
-	}
-	return all[i]
 }

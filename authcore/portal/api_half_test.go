@@ -25,15 +25,16 @@ func (p program) halves(t *testing.T) (halves map[string]string, home map[string
 	carol := p.s.browser()
 	carol.signIn("carol@example.com", portalURL+"/")
 	_, invite, _ := strings.Cut(p.s.invite("new@example.com"), "#")
-	return map[string]string{
-			"a mailed flow": p.start(ada, "spa"), "a second step": p.second(t, ada, "spa"), "a sign-in by passkey": p.keyOptions(t, "spa").Flow,
-			"a registration": p.call("POST", "/api/passkeys/options", "{}", whole.SessionToken).ceremony(t).Flow, "a refresh token": whole.RefreshToken,
-			"an access token for services": whole.AccessToken, "an access token for an app": made.Token, "a browser's session": carol.session(),
-			"a browser's device": carol.jar["auth.example.com"]["__Host-passwordless-device"], "an invitation": invite,
-		}, map[string][]string{
-			"a mailed flow": {"/api/login/email/verify"}, "a second step": {"/api/login/totp", "/api/login/recovery"},
-			"a sign-in by passkey": {"/api/login/passkey"}, "a registration": {"/api/passkeys"},
-		}
+	halves = map[string]string{
+		"a mailed flow": p.start(ada, "spa"), "a second step": p.second(t, ada, "spa"), "a sign-in by passkey": p.keyOptions(t, "spa").Flow,
+		"a registration": p.call("POST", "/api/passkeys/options", "{}", whole.SessionToken).ceremony(t).Flow, "a refresh token": whole.RefreshToken,
+		"an access token for services": whole.AccessToken, "an access token for an app": made.Token, "a browser's session": carol.session(),
+		"a browser's device": carol.jar["auth.example.com"]["__Host-passwordless-device"], "an invitation": invite,
+	}
+	return halves, map[string][]string{
+		"a mailed flow": {"/api/login/email/verify"}, "a second step": {"/api/login/totp", "/api/login/recovery"},
+		"a sign-in by passkey": {"/api/login/passkey"}, "a registration": {"/api/passkeys"},
+	}
 }
 
 // SE-6, JW-3: what a sign-in leaves on its way is taken by its next step and by
