@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -259,6 +262,33 @@ func TestOpenAPI_DocumentsEveryRouteAndNoOther(t *testing.T) {
 				t.Errorf("%s %s answers %d, and is described: %v", method, path, a.StatusCode, want)
 			}
 		}
+	}
+}
+
+// A mux does not tell what is registered, so the source has to: no path of the
+// API stands anywhere but in the table.
+func TestOpenAPI_NoRouteStandsBesideTheTable(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`"(?:[A-Z]+ )?/api/[^"]*"`).FindAllString(string(text), -1) {
+			if found++; file != "api_routes.go" && m != `"`+apiPrefix+`"` {
+				t.Errorf("%s has %s", file, m)
+			}
+		}
+	}
+	if found < len(apiRoutes()) {
+		t.Errorf("only %d paths were found", found)
 	}
 }
 
