@@ -9,6 +9,7 @@ import (
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
 	"github.com/passwordless-auth/passwordless-auth/store/bolt/bolttest"
 )
 
@@ -79,5 +80,16 @@ func TestSignIn_ByWhatTheMailShows(t *testing.T) {
 	}
 	if strings.Contains(log.String(), token) || strings.Contains(log.String(), strings.ReplaceAll(code, " ", "")) {
 		t.Errorf("the log has a secret: %s", log)
+	}
+}
+
+// Mail programs show the body inside a page of their own, in its direction: ours
+// stands at what they keep, and the halves of a code stay in their order.
+func TestMail_KeepsItsDirectionInsideAnotherPage(t *testing.T) {
+	l := write(t, testCode, testLink, func(m *store.Message) { m.Params[authcore.ParamLang] = "ar" })
+	for _, want := range []string{`<div lang="ar" dir="rtl">`, `<span dir="ltr">1234 5678</span>`} {
+		if !strings.Contains(l.html, want) {
+			t.Errorf("%s is missing:\n%s", want, l.html)
+		}
 	}
 }
