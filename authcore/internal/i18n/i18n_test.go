@@ -158,6 +158,8 @@ func TestTime_InEachLanguagesOwnOrder(t *testing.T) {
 		"fr": "5 mars 2026 à 08:07 UTC",
 		"es": "5 de marzo de 2026, 08:07 UTC",
 		"pt": "5 de março de 2026 às 08:07 UTC",
+		"ar": "5 مارس 2026، 08:07 بتوقيت UTC",
+		"ja": "2026年3月5日 08:07 UTC", "zh-Hans": "2026年3月5日 08:07 UTC",
 	} {
 		l := Embedded().Find(tag)
 		if got := l.Time(at); got != want {
