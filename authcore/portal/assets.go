@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed assets
@@ -27,6 +29,7 @@ var assetTypes = map[string]string{
 	".js":  "text/javascript; charset=utf-8",
 	".png": "image/png",
 	".svg": "image/svg+xml",
+	".ts":  "text/plain; charset=utf-8", // type declarations; browsers never load them
 }
 
 // moduleImport is how our scripts name each other; the hashed name goes in.
@@ -38,15 +41,16 @@ var messageNamed = regexp.MustCompile(`\bword\("([^"]+)"`)
 // assets are the static files under their hashed names. A name holds a hash of
 // its content, so an answer may be kept for ever.
 type assets struct {
-	source map[string][]byte   // by plain name, before hashing
-	hashed map[string]string   // plain name → hashed name
-	served map[string][]byte   // by hashed name
-	words  map[string][]string // script → keys of the messages that it and what it imports name
+	source map[string][]byte        // by plain name, before hashing
+	hashed map[string]string        // plain name → hashed name
+	served map[string][]byte        // by hashed name
+	packed map[string]func() []byte // by hashed name: the same in gzip (RFC 1952), made once and when asked for
+	words  map[string][]string      // script → keys of the messages that it and what it imports name
 }
 
 // newAssets takes the embedded files and the brand's colour and logo.
 func newAssets(b Brand) (*assets, error) {
-	a := &assets{source: map[string][]byte{}, hashed: map[string]string{}, served: map[string][]byte{}, words: map[string][]string{}}
+	a := &assets{source: map[string][]byte{}, hashed: map[string]string{}, served: map[string][]byte{}, packed: map[string]func() []byte{}, words: map[string][]string{}}
 	files, err := fs.Glob(assetFiles, "assets/*")
 	if err != nil {
 		return nil, fmt.Errorf("listing assets: %w", err)
@@ -143,7 +147,16 @@ func (a *assets) name(plain string) (string, error) {
 	ext := path.Ext(plain)
 	hashed := strings.TrimSuffix(plain, ext) + "." + hex.EncodeToString(sum[:6]) + ext
 	a.hashed[plain], a.served[hashed] = hashed, content
+	a.packed[hashed] = sync.OnceValue(func() []byte { return pack(content) })
 	return hashed, nil
+}
+
+func pack(content []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(content) // a buffer takes everything
+	_ = z.Close()
+	return out.Bytes()
 }
 
 // logo is the logo's hashed name, empty without one.
@@ -155,11 +168,10 @@ func (a *assets) logo() string {
 }
 
 // serve answers GET and HEAD for one asset by its hashed name.
-func (a *assets) serve(w http.ResponseWriter, name string, secure bool) {
+func (a *assets) serve(w http.ResponseWriter, r *http.Request, name string, secure bool) {
 	h := w.Header()
 	dataHeaders(h, secure)
-	content, ok := a.served[name]
-	if !ok {
+	if _, ok := a.served[name]; !ok {
 		http.Error(w, "There is no such file.", http.StatusNotFound)
 		return
 	}
@@ -170,5 +182,30 @@ func (a *assets) serve(w http.ResponseWriter, name string, secure bool) {
 		// and nothing else. Editors write style attributes into SVG files.
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 	}
-	_, _ = w.Write(content) // a client that went away needs no answer
+	_, _ = w.Write(a.content(w, r, name)) // a client that went away needs no answer
+}
+
+// content is an asset in the encoding that the client takes. Pages are never
+// packed: they hold secrets beside what strangers may have put there, and the
+// length of the answer would tell of them (BREACH).
+func (a *assets) content(w http.ResponseWriter, r *http.Request, name string) []byte {
+	w.Header().Add("Vary", "Accept-Encoding")
+	if !takesGzip(r.Header["Accept-Encoding"]) {
+		return a.served[name]
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	return a.packed[name]()
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110 section 12.5.3) as far as it matters:
+// who does not name gzip, or gives it a weight, gets the plain file.
+func takesGzip(values []string) bool {
+	for _, value := range values {
+		for coding := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -1,6 +1,9 @@
 package portal
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,7 +15,7 @@ import (
 
 func TestAssets_ScriptsImportHashedNames(t *testing.T) {
 	r := testRenderer(t, Brand{})
-	imports := regexp.MustCompile(`from "\./([^"]+)"`)
+	imports := regexp.MustCompile(`from "\./([^"]+\.js)"`) // type declarations are named in comments only
 	for name, content := range r.assets.served {
 		for _, m := range imports.FindAllSubmatch(content, -1) {
 			if _, ok := r.assets.served[string(m[1])]; !ok {
@@ -30,7 +33,7 @@ func TestAssets_ScriptsImportHashedNames(t *testing.T) {
 func TestAssets_ANameIsForEver(t *testing.T) {
 	r := testRenderer(t, Brand{})
 	w := httptest.NewRecorder()
-	r.assets.serve(w, r.assets.hashed["login.js"], true)
+	r.assets.serve(w, get(), r.assets.hashed["login.js"], true)
 	if got := w.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
 		t.Errorf("Cache-Control = %q", got)
 	}
@@ -39,9 +42,45 @@ func TestAssets_ANameIsForEver(t *testing.T) {
 	}
 	for _, name := range []string{"", "login.js", "../render.go", "style.000000000000.css"} {
 		w := httptest.NewRecorder()
-		r.assets.serve(w, name, true)
+		r.assets.serve(w, get(), name, true)
 		if w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%q: %d, Cache-Control %q", name, w.Code, w.Header().Get("Cache-Control"))
+		}
+	}
+}
+
+func get(encodings ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header["Accept-Encoding"] = encodings
+	return r
+}
+
+func TestAssets_ArePackedForWhoeverTakesIt(t *testing.T) {
+	a := testRenderer(t, Brand{}).assets
+	name := a.hashed["style.css"]
+	for want, cases := range map[string][][]string{
+		"gzip": {{"gzip"}, {"GZIP"}, {"gzip, deflate, br, zstd"}, {"br", " gzip "}},
+		"":     {nil, {""}, {"identity"}, {"gzip;q=0"}, {"x-gzipped"}, {"*"}},
+	} {
+		for _, accepted := range cases {
+			w := httptest.NewRecorder()
+			a.serve(w, get(accepted...), name, true)
+			if got := w.Header().Get("Content-Encoding"); got != want || w.Header().Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%q: encoding %q, Vary %q", accepted, got, w.Header().Get("Vary"))
+			}
+			body := w.Body.Bytes()
+			if want != "" {
+				z, err := gzip.NewReader(w.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if body, err = io.ReadAll(z); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !bytes.Equal(body, a.served[name]) {
+				t.Errorf("%q: another file, of %d bytes", accepted, len(body))
+			}
 		}
 	}
 }
@@ -56,7 +95,7 @@ func TestLogo_IsServedHarmless(t *testing.T) {
 		t.Fatalf("no logo in the page:\n%s", page)
 	}
 	w := httptest.NewRecorder()
-	r.assets.serve(w, m[1], true)
+	r.assets.serve(w, get(), m[1], true)
 	policy := w.Header().Get("Content-Security-Policy")
 	if w.Header().Get("Content-Type") != "image/svg+xml" || !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "sandbox") {
 		t.Errorf("headers %v", w.Header())

@@ -200,6 +200,6 @@ func (h *Handler) getHome(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) getAsset(w http.ResponseWriter, r *http.Request) error {
-	h.pages.assets.serve(w, r.PathValue("name"), h.svc.Portal().Scheme == "https")
+	h.pages.assets.serve(w, r, r.PathValue("name"), h.svc.Portal().Scheme == "https")
 	return nil
 }
