@@ -66,6 +66,7 @@ func New(o Options) (*Handler, error) {
 			return nil, err
 		}
 		h.routeWellKnown()
+		h.routeHelper()
 	}
 	return h, nil
 }
