@@ -62,6 +62,9 @@ func (s sites) caddyfile(env environment) *caddyfile.File {
 	f.Line("", "tls", "none")
 	f.Close()
 	f.Line("", "registration", "open")
+	// A client for programs that try the JSON API, and for pages that a developer
+	// serves on the ports that tools serve pages on.
+	f.Line("", "client", "default", "Your app", "http://localhost:3000", "http://localhost:5173", "http://localhost:8000")
 	f.Open("", "brand")
 	f.Line("", "name", "Demo")
 	f.Close()
