@@ -41,6 +41,19 @@ func StartBrowser(t testing.TB, caFiles ...string) *Browser {
 // 443: https://app.example.test/ reaches it.
 func StartBrowserOn(t testing.TB, https int, caFiles ...string) *Browser {
 	t.Helper()
+	return startBrowser(t, fmt.Sprintf("MAP *.example.test:443 127.0.0.1:%[1]d, MAP *.example.org:443 127.0.0.1:%[1]d, "+
+		"MAP *.example.test 127.0.0.1, MAP *.example.org 127.0.0.1", https), caFiles...)
+}
+
+// StartBrowserAt is StartBrowser where the address, such as "localhost:3000", is
+// another loopback port: for pages whose origin is written down somewhere.
+func StartBrowserAt(t testing.TB, address string, port int) *Browser {
+	t.Helper()
+	return startBrowser(t, fmt.Sprintf("MAP %s 127.0.0.1:%d", address, port))
+}
+
+func startBrowser(t testing.TB, rules string, caFiles ...string) *Browser {
+	t.Helper()
 	path := Need(t, "chromium")
 	home := TempDir(t)
 	for i, ca := range caFiles {
@@ -53,8 +66,7 @@ func StartBrowserOn(t testing.TB, https int, caFiles ...string) *Browser {
 		chromedp.Flag("no-sandbox", os.Geteuid() == 0), // Chromium refuses a sandbox for root; everybody else keeps it
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true), // no internet in tests
-		chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP *.example.test:443 127.0.0.1:%[1]d, MAP *.example.org:443 127.0.0.1:%[1]d, "+
-			"MAP *.example.test 127.0.0.1, MAP *.example.org 127.0.0.1", https)),
+		chromedp.Flag("host-resolver-rules", rules),
 	)
 	// Not t.Context: that one ends before the cleanups, and the browser must
 	// still be there when they look at it.

@@ -141,6 +141,17 @@ func (s *Sink) Wait(address string) Message {
 	return found
 }
 
+// WaitCode is the code of the oldest mail to the address that no Wait has
+// returned yet and that has one: what notices say is passed over.
+func (s *Sink) WaitCode(address string) string {
+	s.t.Helper()
+	for {
+		if m := s.Wait(address); codePattern.MatchString(m.Text) {
+			return m.Code(s.t)
+		}
+	}
+}
+
 func (s *Sink) session(c *smtp.Conn) (smtp.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
