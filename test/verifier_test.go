@@ -12,12 +12,14 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/test/harness"
 )
 
-// verifiers are the examples of services that verify our tokens, each as its
-// README starts it.
-var verifiers = []struct {
+type exampleVerifier struct {
 	name    string
 	command func(*testing.T) (program string, args []string)
-}{
+}
+
+// verifiers are the examples of services that verify our tokens, each as its
+// README starts it.
+var verifiers = []exampleVerifier{
 	{"verify-go", func(t *testing.T) (string, []string) {
 		program := filepath.Join(harness.TempDir(t), "verify-go")
 		build := exec.Command("go", "build", "-o", program, ".")
