@@ -42,17 +42,23 @@ func (s *Service) StartAddress(ctx context.Context, l *Live, typed string, clien
 	if err != nil {
 		return &Refusal{Reason: EmailInvalid, Detail: err.Error()}
 	}
-	err = s.add(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
-		if l.User.Email == string(addr) {
-			return &Refusal{Reason: Conflict, Detail: "That is your address already."}, nil
+	err = s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+		if refusal := s.mayHave(l.User, addr); refusal != nil {
+			return refusal, nil
 		}
-		_, err := tx.UserByEmail(string(addr))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, fmt.Errorf("looking for the address: %w", err)
-		}
-		taken := err == nil
-		_, within, err := charge(tx, "mail/known/"+string(addr), s.cfg.MailsPerAddress, s.now(), s.cfg.MailsPer)
+		// Of their own: strangers cannot use it up, nor can they the strangers' (RL-5).
+		reset, within, err := charge(tx, "address-change/"+l.User.ID, s.cfg.MailsPerAddress, s.now(), s.cfg.MailsPer)
 		if err != nil {
+			return nil, err
+		}
+		if !within {
+			return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(s.now())}, nil
+		}
+		taken, err := isTaken(tx, string(addr))
+		if err != nil {
+			return nil, err
+		}
+		if _, within, err = charge(tx, "mail/address/"+string(addr), s.cfg.MailsPerAddress, s.now(), s.cfg.MailsPer); err != nil {
 			return nil, err
 		}
 		return nil, s.putAddress(tx, l, addr, taken || !within, client)
@@ -61,6 +67,25 @@ func (s *Service) StartAddress(ctx context.Context, l *Live, typed string, clien
 		s.cfg.Mailed()
 	}
 	return err
+}
+
+// mayHave refuses an address that tells nothing of others by being refused.
+func (s *Service) mayHave(u *store.User, addr email.Address) *Refusal {
+	switch {
+	case u.Email == string(addr):
+		return &Refusal{Reason: Conflict, Detail: "That is your address already."}
+	case u.Admin && !s.mayBeAdmin(addr): // DESIGN §3.1: who may hold the role
+		return &Refusal{Reason: Forbidden, Detail: "You are an admin, and that address is not among the configured admins."}
+	}
+	return nil
+}
+
+func isTaken(tx store.Tx, addr string) (bool, error) {
+	_, err := tx.UserByEmail(addr)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, fmt.Errorf("looking for the address: %w", err)
+	}
+	return err == nil, nil
 }
 
 func (s *Service) putAddress(tx *txn, l *Live, addr email.Address, decoy bool, client Client) error {
@@ -101,7 +126,7 @@ func (s *Service) PendingAddress(ctx context.Context, l *Live) (string, error) {
 // new token.
 func (s *Service) ConfirmAddress(ctx context.Context, l *Live, typed string, client Client) (Token, error) {
 	var token Token
-	err := s.add(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+	err := s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
 		token = ""
 		key := addressKey(l.Session)
 		var rec addressChange
@@ -123,13 +148,20 @@ func (s *Service) ConfirmAddress(ctx context.Context, l *Live, typed string, cli
 		if err := tx.Take(store.KindAddress, key, &rec); err != nil {
 			return nil, fmt.Errorf("taking a change of address: %w", err)
 		}
-		token, err = s.changeAddress(tx, l, rec.Email, client)
-		if errors.Is(err, store.ErrConflict) { // taken meanwhile
+		taken, err := isTaken(tx, rec.Email)
+		if err != nil {
+			return nil, err
+		}
+		if taken || s.mayHave(l.User, email.Address(rec.Email)) != nil { // since it began
 			return refuse(FlowExpired), nil
 		}
+		token, err = s.changeAddress(tx, l, rec.Email, client)
 		return nil, err
 	})
-	return token, err
+	if err != nil {
+		return "", err
+	}
+	return token, nil
 }
 
 // wrongAddressCode commits the count (EC-2).
@@ -151,12 +183,14 @@ func (s *Service) wrongAddressCode(tx *txn, key store.Hash, rec *addressChange) 
 // stays: names do not change (DESIGN §6).
 func (s *Service) changeAddress(tx *txn, l *Live, addr string, client Client) (Token, error) {
 	u, old := l.User, l.User.Email
-	if _, err := tx.UserByEmail(addr); err == nil {
-		return "", store.ErrConflict
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return "", fmt.Errorf("looking for the address: %w", err)
-	}
 	if err := dropInvites(tx, old); err != nil {
+		return "", err
+	}
+	before, err := s.formerAddresses(tx, u.ID)
+	if err != nil {
+		return "", err
+	}
+	if err := s.putFormer(tx, u.ID, append(before, formerAddress{old, l.Session.ID, s.now()})); err != nil {
 		return "", err
 	}
 	u.Email = addr
@@ -169,7 +203,7 @@ func (s *Service) changeAddress(tx *txn, l *Live, addr string, client Client) (T
 		return "", err
 	}
 	n := noticeOf(l, NoticeAddress)
-	n.OldEmail = old
+	n.To = old
 	if err := s.notify(tx, u, n, client); err != nil {
 		return "", err
 	}

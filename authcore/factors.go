@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
@@ -11,13 +12,16 @@ import (
 // What a session may change on its own account (DESIGN §6, SE-8). An account
 // that has a passkey or TOTP is changed by a session that used one of them in
 // the last 15 minutes, never by the mailbox alone. A recovery code lets a
-// session add a passkey, and nothing else.
+// session add a passkey, and nothing else. An account that is frozen is changed
+// by nobody: of two who say that it is theirs one is wrong, and what one of them
+// might add or take away is what tells them apart.
 
 // MayManage says whether the session may change the account now; if not, the
 // refusal names the methods of a step-up that would do.
 func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
 	methods := s.Confirms(l, keys)
-	if l.SteppedUp(s.now()) && (methods[0] == AMREmail || l.Has(AMRHandOut) || slices.ContainsFunc(methods, l.Has)) {
+	shown := slices.ContainsFunc(s.strong(l.User, keys), l.Has)
+	if l.SteppedUp(s.now()) && (shown || methods[0] == AMREmail || l.entered(AMRHandOut, s.now())) {
 		return nil
 	}
 	return &Refusal{Reason: StepUpRequired, Methods: methods}
@@ -26,15 +30,24 @@ func (s *Service) MayManage(l *Live, keys []*store.Passkey) *Refusal {
 // Confirms are the methods by which the session's user confirms what they
 // change; there is at least one.
 func (s *Service) Confirms(l *Live, keys []*store.Passkey) []string {
-	if methods := s.strong(l.User, keys); len(methods) > 0 {
+	methods := s.strong(l.User, keys)
+	switch {
+	case len(methods) > 0:
 		return methods
-	}
-	if l.User.Admin && !l.Has(AMRInvite) {
+	case l.Limited():
+		return []string{AMRPasskey}
+	case l.User.Admin && !l.entered(AMRInvite, s.now()):
 		// BT-1: the mailbox alone neither gives the role its effect nor restores
 		// an admin whose passkeys were made for another rp_id.
 		return []string{AMRHandOut}
 	}
 	return []string{AMREmail}
+}
+
+// entered reports whether the session began by a link of that kind, and lately:
+// a step-up by mail makes its proof fresh again, and its link no fresher.
+func (l *Live) entered(amr string, now time.Time) bool {
+	return l.Has(amr) && now.Sub(l.Proof().CreatedAt) <= registrationAge
 }
 
 // strong are the account's methods beyond the mailbox.
@@ -58,7 +71,7 @@ func (s *Service) MayEnrol(l *Live, keys []*store.Passkey) *Refusal {
 	if at := l.Session.RecoveredAt; !at.IsZero() && s.now().Sub(at) <= stepUpAge {
 		return nil
 	}
-	if l.User.Recovery != nil && len(l.User.Recovery.Left) > 0 {
+	if s.recoverable(l.User) {
 		refusal.Methods = append(refusal.Methods, AMRRecovery)
 	}
 	return refusal
@@ -78,33 +91,20 @@ func (l *Live) PasskeyFirst() *Refusal {
 
 func limited(bits uint8) bool { return bits&bitRecovery != 0 && bits&(bitPasskey|bitTOTP) == 0 }
 
+// acting is what a session does to its account, whose passkeys are given.
+type acting func(*txn, *Live, []*store.Passkey) (*Refusal, error)
+
 // manage runs fn in a transaction after checking session and step-up inside it.
-func (s *Service) manage(ctx context.Context, l *Live, fn func(*txn, *Live, []*store.Passkey) (*Refusal, error)) error {
+func (s *Service) manage(ctx context.Context, l *Live, fn acting) error {
 	return s.managed(ctx, l, s.MayManage, fn)
 }
 
-// add is manage for what gives the account something new, which a freeze stops.
-func (s *Service) add(ctx context.Context, l *Live, fn func(*txn, *Live, []*store.Passkey) (*Refusal, error)) error {
-	return s.managed(ctx, l, s.MayManage, unfrozen(fn))
+// enrol is manage for adding a passkey.
+func (s *Service) enrol(ctx context.Context, l *Live, fn acting) error {
+	return s.managed(ctx, l, s.MayEnrol, fn)
 }
 
-// enrol is add for a passkey.
-func (s *Service) enrol(ctx context.Context, l *Live, fn func(*txn, *Live, []*store.Passkey) (*Refusal, error)) error {
-	return s.managed(ctx, l, s.MayEnrol, unfrozen(fn))
-}
-
-type managing func(*txn, *Live, []*store.Passkey) (*Refusal, error)
-
-func unfrozen(fn managing) managing {
-	return func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
-		if l.User.Freeze != nil {
-			return refuse(Frozen), nil
-		}
-		return fn(tx, l, keys)
-	}
-}
-
-func (s *Service) managed(ctx context.Context, l *Live, may func(*Live, []*store.Passkey) *Refusal, fn managing) error {
+func (s *Service) managed(ctx context.Context, l *Live, may func(*Live, []*store.Passkey) *Refusal, fn acting) error {
 	return s.updateLive(ctx, l, func(tx *txn, live *Live) (*Refusal, error) {
 		keys, err := tx.PasskeysOf(live.User.ID)
 		if err != nil {
@@ -112,6 +112,16 @@ func (s *Service) managed(ctx context.Context, l *Live, may func(*Live, []*store
 		}
 		if refusal := may(live, keys); refusal != nil {
 			return refusal, nil
+		}
+		if live.User.Freeze != nil {
+			return refuse(Frozen), nil
+		}
+		reset, within, err := charge(tx, "acts/"+live.User.ID, actsPerHour, s.now(), time.Hour)
+		if err != nil {
+			return nil, err
+		}
+		if !within {
+			return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(s.now())}, nil
 		}
 		return fn(tx, live, keys)
 	})

@@ -239,7 +239,8 @@ type device struct {
 }
 
 // knownDevice reports whether the browser signed this user in before, and
-// nothing has signed the user out everywhere since.
+// nothing has signed the user out everywhere since. While the account is frozen,
+// those browsers are strangers that came after whoever was not its owner.
 func knownDevice(tx store.Tx, t Token, u *store.User, now time.Time) (bool, error) {
 	if t == "" || u == nil {
 		return false, nil
@@ -249,7 +250,10 @@ func knownDevice(tx store.Tx, t Token, u *store.User, now time.Time) (bool, erro
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && d.Epoch == u.DeviceEpoch && now.Sub(d.Since) < deviceTTL, err
+	if err != nil || u.Freeze != nil && !d.Since.Before(u.Freeze.Since) {
+		return false, err
+	}
+	return d.Epoch == u.DeviceEpoch && now.Sub(d.Since) < deviceTTL, nil
 }
 
 // rememberDevice records the pair and answers the cookie to set.

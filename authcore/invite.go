@@ -17,12 +17,14 @@ import (
 //	Invite        on the host: a link, single use, 24 h.
 //	PeekInvite    what the page behind the link may show. Consumes nothing.
 //	AcceptInvite  a click there: makes the account if it is new and signs this
-//	              browser in. For an account that has a passkey the link proves
-//	              too little, and for one that was signed out everywhere since
-//	              it is too old (SE-5): its owner signs in first, then accepts.
+//	              browser in. For an account that has a passkey or TOTP the link
+//	              proves too little, and for one that was signed out everywhere
+//	              since it is too old (SE-5): its owner signs in first, then
+//	              accepts.
 //
-// An admin invitation grants the role, which takes effect with a passkey
-// (BT-1): no mailbox alone ever holds it.
+// An admin invitation grants the role, which takes effect with a passkey or TOTP
+// (BT-1): no mailbox alone ever holds it. An invitation that was mailed proves
+// the mailbox and nothing else.
 //
 // A hand-out link (HandOut) is for an account whose passkeys are lost. It is
 // accepted as an invitation is, and proves enough for a fresh session to add a
@@ -32,7 +34,8 @@ import (
 type invite struct {
 	User   NewUser   `json:"user"`
 	Admin  bool      `json:"admin,omitempty"`
-	Lost   bool      `json:"lost,omitempty"` // a hand-out link
+	Lost   bool      `json:"lost,omitempty"`   // a hand-out link
+	Mailed bool      `json:"mailed,omitempty"` // whoever reads the mailbox has it
 	Actor  string    `json:"actor"`
 	Epoch  uint64    `json:"epoch,omitempty"` // of the account, if there was one
 	MadeAt time.Time `json:"made_at"`
@@ -113,7 +116,7 @@ func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin, ma
 	}
 	now := s.now()
 	err = s.update(ctx, func(tx *txn) error {
-		inv := invite{User: n, Admin: admin, Actor: actor, MadeAt: now}
+		inv := invite{User: n, Admin: admin, Mailed: mailed, Actor: actor, MadeAt: now}
 		if u, err := tx.UserByEmail(n.Email); err == nil {
 			inv.Epoch = u.Epoch
 		} else if !errors.Is(err, store.ErrNotFound) {
@@ -188,7 +191,7 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 			refusal = refuse(InviteInvalid)
 			return nil
 		}
-		u, own, r, err := s.inviteUser(tx, &inv, b)
+		u, proved, r, err := s.inviteUser(tx, &inv, b)
 		if r != nil || err != nil {
 			refusal = r // not taken: the owner comes back with it
 			return err
@@ -206,76 +209,85 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 				return err
 			}
 		}
-		if own {
-			// The invitation is a proof of its own, of which an admin's role
-			// takes note (BT-1).
-			live, err := s.liveSession(tx, b.Session.Session.Hash)
-			if err != nil {
-				return fmt.Errorf("reading the session: %w", err)
-			}
-			out = &SignedIn{Session: live.Session, User: u}
-			out.Token, err = s.stepUp(tx, live.Session, AMRInvite, nil)
+		if proved != nil {
+			// SE-2: a new token. The link adds nothing to what the session proved,
+			// and must not make a fresh proof of an old one.
+			out = &SignedIn{Session: proved.Session, User: u}
+			out.Token, err = s.rotate(tx, proved.Session)
 			return err
 		}
-		amr := AMRInvite
 		if inv.Lost {
-			amr = AMRHandOut
+			if err := s.thaw(tx, u, b.Client); err != nil { // an admin confirms
+				return err
+			}
 		}
-		if inv.Lost {
-			u.Freeze = nil // DESIGN §6: an admin confirms
-		}
-		out, err = s.signIn(tx, u, proven{amr: []string{amr}}, b)
+		out, err = s.signIn(tx, u, proven{amr: []string{inv.proves()}}, b)
 		return err
 	})
 	return out, orRefusal(err, refusal)
 }
 
-// inviteUser finds or makes the invited account; own: this browser is signed
-// in as it already.
-func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, own bool, r *Refusal, err error) {
+// proves is the method that a session has which the link began.
+func (inv *invite) proves() string {
+	switch {
+	case inv.Lost:
+		return AMRHandOut
+	case inv.Mailed:
+		return AMREmail
+	}
+	return AMRInvite
+}
+
+// inviteUser finds or makes the invited account. proved is this browser's session,
+// if it is signed in as that account by more than the mailbox.
+func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, proved *Live, r *Refusal, err error) {
 	u, err = tx.UserByEmail(inv.User.Email)
-	if inv.Lost && (errors.Is(err, store.ErrNotFound) || err == nil && (u.Disabled || u.Epoch != inv.Epoch)) {
-		return nil, false, refuse(InviteInvalid), nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, nil, nil, fmt.Errorf("finding the address: %w", err)
 	}
-	if inv.Lost && err == nil {
-		return u, false, nil, nil // it signs in anew, also who is signed in
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		u, err = s.createUser(tx, inv.User, email.Address(inv.User.Email))
-		if err != nil {
-			if r, ok := AsRefusal(err); ok {
-				return nil, false, r, nil
-			}
-			return nil, false, nil, err
-		}
-		return u, false, nil, tx.audit(event{typ: evUserRegistered, ok: true, client: b.Client, actor: inv.Actor, subject: u.ID})
-	}
-	if err != nil {
-		return nil, false, nil, fmt.Errorf("finding the address: %w", err)
-	}
-	if u.Disabled {
-		return nil, false, refuse(InviteInvalid), nil
+	missing := err != nil
+	switch {
+	case !missing && u.Disabled, inv.Lost && (missing || u.Epoch != inv.Epoch):
+		return nil, nil, refuse(InviteInvalid), nil
+	case inv.Lost:
+		return u, nil, nil, nil // it signs in anew, also who is signed in
+	case missing:
+		u, r, err = s.newInvited(tx, inv, b)
+		return u, nil, r, err
 	}
 	keys, err := s.usablePasskeys(tx, u.ID)
 	if err != nil {
-		return nil, false, nil, err
+		return nil, nil, nil, err
 	}
 	methods := s.strong(u, keys)
 	var live *Live
 	if b.Session != nil && b.Session.User.ID == u.ID {
 		live, err = s.liveSession(tx, b.Session.Session.Hash)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, false, nil, fmt.Errorf("reading the session: %w", err)
+			return nil, nil, nil, fmt.Errorf("reading the session: %w", err)
 		}
 	}
-	own = live != nil
 	switch {
-	case len(methods) > 0 && (!own || !slices.ContainsFunc(methods, live.Has)):
-		return nil, false, &Refusal{Reason: StepUpRequired, Methods: methods}, nil
-	case !own && u.Epoch != inv.Epoch:
-		return nil, false, &Refusal{Reason: StepUpRequired, Methods: []string{AMREmail}}, nil
+	case len(methods) > 0 && live != nil && slices.ContainsFunc(methods, live.Has):
+		return u, live, nil, nil
+	case len(methods) > 0:
+		return nil, nil, &Refusal{Reason: StepUpRequired, Methods: methods}, nil
+	case live == nil && u.Epoch != inv.Epoch:
+		return nil, nil, &Refusal{Reason: StepUpRequired, Methods: []string{AMREmail}}, nil
 	}
-	return u, own, nil, nil
+	return u, nil, nil, nil
+}
+
+// newInvited makes the account of an invitation.
+func (s *Service) newInvited(tx *txn, inv *invite, b Browser) (*store.User, *Refusal, error) {
+	u, err := s.createUser(tx, inv.User, email.Address(inv.User.Email))
+	if r, ok := AsRefusal(err); ok {
+		return nil, r, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return u, nil, tx.audit(event{typ: evUserRegistered, ok: true, client: b.Client, actor: inv.Actor, subject: u.ID})
 }
 
 // dropInvites takes the pending invitations of an address: whoever is removed

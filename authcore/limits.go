@@ -51,6 +51,12 @@ const (
 	notNow = 30 * 24 * time.Hour
 	// noticeTTL is how long "that was not me" works (DESIGN §6).
 	noticeTTL = 7 * 24 * time.Hour
+	// actsPerHour bounds what one account does to itself, most of which mails its
+	// owner (DS-1): somebody who cleans up does dozens of things.
+	actsPerHour = 300
+	// signInNotices an hour tell an account's owner of new devices: who got so
+	// many has been told, and a loop of sign-ins must not fill the queue (DS-1).
+	signInNotices = 20
 	// requestTTL is how long an admin has to answer somebody who asks for an
 	// account; maxRequests bounds those who wait, over all sources (DS-1).
 	requestTTL  = 30 * 24 * time.Hour

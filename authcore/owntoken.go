@@ -17,7 +17,7 @@ import (
 func (s *Service) CreateOwnToken(ctx context.Context, l *Live, g Grant, name string, expires time.Duration, client Client) (AccessToken, *store.AccessToken, error) {
 	var token AccessToken
 	var rec *store.AccessToken
-	err := s.add(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+	err := s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
 		token, rec = "", nil
 		if expires < 0 {
 			return &Refusal{Reason: Conflict, Detail: "A token cannot have expired already."}, nil

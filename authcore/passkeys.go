@@ -128,7 +128,7 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return nil, fmt.Errorf("looking for the credential: %w", err)
 		}
-		trusted, err := s.trustedFrom(tx, l)
+		trusted, err := s.trustedFrom(tx, l, vouchesForPasskey)
 		if err != nil {
 			return nil, err
 		}
@@ -156,22 +156,29 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 	return &added, nil
 }
 
-// unlimit ends what a recovery code left a session with, once it has made a
-// passkey: making one verifies the person as using one does.
+// unlimit ends what a recovery code allowed, once there is the passkey. A session
+// that the code began is whole then: making a passkey verifies the person as
+// using one does.
 func (s *Service) unlimit(tx *txn, l *Live, credentialID []byte) (Token, error) {
-	if !l.Limited() {
+	if l.Session.RecoveredAt.IsZero() {
 		return "", nil
 	}
-	l.Session.Epoch = l.User.Epoch
-	return s.stepUp(tx, l.Session, AMRPasskey, credentialID)
+	l.Session.Epoch, l.Session.RecoveredAt = l.User.Epoch, time.Time{}
+	if l.Limited() {
+		return s.stepUp(tx, l.Session, AMRPasskey, credentialID)
+	}
+	if err := tx.PutSession(l.Session); err != nil {
+		return "", fmt.Errorf("noting that a recovery code did its work: %w", err)
+	}
+	return "", nil
 }
 
 // trustedFrom is when a factor that the session adds begins to count where a
-// policy requires one (DESIGN §6): at once if the session could have met that
-// itself, or has just begun by an invitation, a hand-out or the first proof of
-// the address; otherwise the mailbox alone is behind it, and its owner gets time
-// to notice.
-func (s *Service) trustedFrom(tx store.Tx, l *Live) (time.Time, error) {
+// policy requires one (DESIGN §6): at once if the session showed one of the given
+// methods, which is as much as the new one will, or has just begun by an
+// invitation, a hand-out or the first proof of the address; otherwise the mailbox
+// alone is behind it, and its owner gets time to notice.
+func (s *Service) trustedFrom(tx store.Tx, l *Live, methods uint8) (time.Time, error) {
 	bits, err := s.proofBits(tx, l)
 	if err != nil {
 		return time.Time{}, err
@@ -179,11 +186,18 @@ func (s *Service) trustedFrom(tx store.Tx, l *Live) (time.Time, error) {
 	now, began := s.now(), l.Proof().CreatedAt
 	first := began.Sub(l.User.VerifiedAt)
 	entered := bits&(bitInvite|bitHandOut) != 0 || first >= 0 && first < registrationSpan
-	if bits&(bitTrustedPasskey|bitTrustedTOTP) != 0 || entered && now.Sub(began) <= registrationAge {
+	if bits&methods != 0 || entered && now.Sub(began) <= registrationAge {
 		return now, nil
 	}
 	return now.Add(factorWait), nil
 }
+
+// What a session must have shown for a factor that it adds to count at once. A
+// code can be had by a page in the middle, and so vouches for no passkey.
+const (
+	vouchesForPasskey = bitTrustedPasskey
+	vouchesForTOTP    = bitTrustedPasskey | bitTrustedTOTP
+)
 
 func (s *Service) storePasskey(tx *txn, l *Live, cred *webauthn.Credential, name string, trusted time.Time) (*store.Passkey, error) {
 	encoded, err := json.Marshal(cred)
@@ -274,7 +288,7 @@ func (s *Service) failedRegistration(ctx context.Context, cause error, b Browser
 // RenamePasskey gives an own passkey another name.
 func (s *Service) RenamePasskey(ctx context.Context, l *Live, id []byte, name string, client Client) error {
 	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > maxName || capText(name, len(name)) != name {
+	if name == "" || !isLabel(name) {
 		return &Refusal{Reason: NameInvalid, Detail: "Give it a name of 1 to 64 characters."}
 	}
 	return s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
@@ -330,7 +344,7 @@ func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client 
 func (s *Service) mayRemove(l *Live, keys, left []*store.Passkey) *Refusal {
 	usable := len(s.Usable(keys))
 	if len(s.Usable(left)) == usable { // it is one that does not work here
-		if usable == 0 && !l.Has(AMRHandOut) {
+		if len(s.strong(l.User, keys)) == 0 && !l.Has(AMRHandOut) {
 			// SE-8: they may come back with the old rp_id, and the mailbox alone
 			// must not take them away.
 			return &Refusal{Reason: Conflict, Detail: "Add a passkey that works here first."}
@@ -353,6 +367,11 @@ func findPasskey(keys []*store.Passkey, id []byte) *store.Passkey {
 		}
 	}
 	return nil
+}
+
+// isLabel reports whether a person may call something that, or themselves.
+func isLabel(s string) bool {
+	return utf8.RuneCountInString(s) <= maxName && capText(s, len(s)) == s && strings.TrimSpace(s) == s
 }
 
 // cleanName bounds a label that a person chose.

@@ -17,8 +17,9 @@ import (
 
 // RecoveryStatus is what the account page may tell.
 type RecoveryStatus struct {
-	Left, Made int
-	Low        bool // time to make new ones
+	Left int  `json:"left"`
+	Made int  `json:"made"`
+	Low  bool `json:"low"` // time to make new ones
 }
 
 // Recovery answers how many codes are left.
@@ -30,11 +31,17 @@ func Recovery(u *store.User) RecoveryStatus {
 	return RecoveryStatus{Left: left, Made: u.Recovery.Made, Low: left <= lowRecoveryCodes}
 }
 
+// recoverable reports whether a recovery code would bring the user further here.
+func (s *Service) recoverable(u *store.User) bool { return !s.cfg.NoPasskey && Recovery(u).Left > 0 }
+
 // NewRecoveryCodes makes a set, in the spelling to show, and the set before it
 // worthless (TO-4).
 func (s *Service) NewRecoveryCodes(ctx context.Context, l *Live, client Client) ([]string, error) {
+	if s.cfg.NoPasskey {
+		return nil, refuse(MethodOff) // a code adds a passkey, and does nothing else
+	}
 	var shown []string
-	err := s.add(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
+	err := s.manage(ctx, l, func(tx *txn, l *Live, keys []*store.Passkey) (*Refusal, error) {
 		shown = nil
 		if len(s.strong(l.User, keys)) == 0 {
 			return &Refusal{Reason: Conflict, Detail: "Add a passkey or an authenticator app first; recovery codes are for when those are lost."}, nil
@@ -73,6 +80,9 @@ func (s *Service) recoveryMAC(userID string, salt []byte, c string) store.Hash {
 // checkRecovery spends a recovery code of the user, who is stored. Wrong ones
 // count as wrong second steps do.
 func (s *Service) checkRecovery(tx *txn, u *store.User, typed string, client Client) (*Refusal, error) {
+	if s.cfg.NoPasskey {
+		return refuse(MethodOff), nil // it would be spent for nothing
+	}
 	if refusal := s.mayGuess(u); refusal != nil {
 		return refusal, tx.audit(event{typ: evRecoveryFailed, client: client, subject: u.ID, details: map[string]string{"why": "too many wrong codes today"}})
 	}
@@ -91,15 +101,18 @@ func (s *Service) checkRecovery(tx *txn, u *store.User, typed string, client Cli
 		e.typ, e.ok = evRecoveryFailed, false
 	} else {
 		u.Recovery.Left = slices.Delete(slices.Clone(u.Recovery.Left), found, found+1)
-		if u.Freeze != nil && u.Recovery.MadeAt.Before(u.Freeze.Since) {
-			u.Freeze = nil // DESIGN §6: a recovery code of before confirms the owner
-		}
 	}
 	if err := tx.PutUser(u); err != nil {
 		return nil, fmt.Errorf("storing the user: %w", err)
 	}
-	if err := tx.audit(e); err != nil || found >= 0 {
+	if err := tx.audit(e); err != nil {
 		return nil, err
 	}
-	return &Refusal{Reason: RecoveryInvalid, counted: true}, nil
+	if found < 0 {
+		return &Refusal{Reason: RecoveryInvalid, counted: true}, nil
+	}
+	if u.Freeze != nil && u.Recovery.MadeAt.Before(u.Freeze.Since) { // DESIGN §6
+		return nil, s.thaw(tx, u, client)
+	}
+	return nil, nil
 }

@@ -52,8 +52,11 @@ func (s *Service) Ways(ctx context.Context, l *Live, r *Return, app *App) (w Way
 		if need.helps(bits, bitTrustedTOTP) {
 			s.waysByTOTP(&w, l.User)
 		}
-		if w.Add || w.AddTOTP {
-			w.Added, err = s.trustedFrom(tx, l)
+		switch { // who may add either has neither, so one time does for both
+		case w.Add:
+			w.Added, err = s.trustedFrom(tx, l, vouchesForPasskey)
+		case w.AddTOTP:
+			w.Added, err = s.trustedFrom(tx, l, vouchesForTOTP)
 		}
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
@@ -63,7 +64,7 @@ func totpAAD(userID, id string) []byte { return []byte(userID + "/" + id) }
 // BeginTOTP makes a secret for the session's user. A second call replaces it.
 func (s *Service) BeginTOTP(ctx context.Context, l *Live) (*TOTPEnrolment, error) {
 	var out *TOTPEnrolment
-	err := s.add(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+	err := s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
 		out = nil
 		if l.User.TOTP != nil {
 			return &Refusal{Reason: Conflict, Detail: "You have an authenticator app already. Remove it first."}, nil
@@ -99,26 +100,14 @@ func (s *Service) otpauth(account, secret string) string {
 	brand := capText(s.cfg.Brand, maxName)
 	q := url.Values{"secret": {secret}, "issuer": {brand}, "algorithm": {"SHA1"}, "digits": {"6"}, "period": {"30"}}
 	// Some apps show "+" for a space.
-	return "otpauth://totp/" + url.PathEscape(brand) + ":" + url.PathEscape(account) + "?" + spaces(q.Encode())
-}
-
-func spaces(query string) string {
-	var b []byte
-	for i := range len(query) {
-		if query[i] == '+' {
-			b = append(b, "%20"...)
-		} else {
-			b = append(b, query[i])
-		}
-	}
-	return string(b)
+	return "otpauth://totp/" + url.PathEscape(brand) + ":" + url.PathEscape(account) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
 }
 
 // ConfirmTOTP makes the secret that BeginTOTP gave this session the account's.
 // The session has used it then, and gets a new token.
 func (s *Service) ConfirmTOTP(ctx context.Context, l *Live, typed string, client Client) (Token, error) {
 	var token Token
-	err := s.add(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
+	err := s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {
 		token = ""
 		var e enrolment
 		err := tx.Peek(store.KindTOTP, enrolmentKey(l.Session), &e)
@@ -131,7 +120,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, l *Live, typed string, client
 		if l.User.TOTP != nil {
 			return refuse(FlowExpired), nil
 		}
-		trusted, err := s.trustedFrom(tx, l)
+		trusted, err := s.trustedFrom(tx, l, vouchesForTOTP)
 		if err != nil {
 			return nil, err
 		}
@@ -240,8 +229,9 @@ func (s *Service) RemoveTOTP(ctx context.Context, l *Live, client Client) error 
 		if l.User.Admin && len(s.Usable(keys)) == 0 {
 			return refuseLastAdminFactor(), nil
 		}
-		if err := s.dropTOTP(tx, l.User); err != nil {
-			return nil, err
+		l.User.TOTP = nil
+		if len(s.strong(l.User, keys)) == 0 {
+			l.User.Recovery = nil // there is nothing left to recover
 		}
 		if err := s.downgrade(tx, l.Session, AMRTOTP); err != nil {
 			return nil, err
@@ -254,17 +244,6 @@ func (s *Service) RemoveTOTP(ctx context.Context, l *Live, client Client) error 
 		}
 		return nil, tx.audit(event{typ: evTOTPRemoved, ok: true, client: client, subject: l.User.ID})
 	})
-}
-
-// dropTOTP removes the factor from the user, who is stored by the caller, and
-// recovery codes with the last factor: there is nothing left to recover.
-func (s *Service) dropTOTP(tx store.Tx, u *store.User) error {
-	u.TOTP = nil
-	keys, err := s.usablePasskeys(tx, u.ID)
-	if err == nil && len(keys) == 0 {
-		u.Recovery = nil
-	}
-	return err
 }
 
 // downgrade takes a method from a session that relied on it (SE-7).

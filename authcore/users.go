@@ -99,10 +99,10 @@ func (s *Service) AddUser(ctx context.Context, actor string, n NewUser) (*store.
 		if err != nil {
 			return err
 		}
-		if _, err := tx.UserByEmail(string(addr)); err == nil {
+		if taken, err := isTaken(tx, string(addr)); err != nil {
+			return err
+		} else if taken {
 			return &Refusal{Reason: Conflict, Detail: "There is a user with that address already."}
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("finding the address: %w", err)
 		}
 		if u, err = s.createUser(tx, n, addr); err != nil {
 			return err

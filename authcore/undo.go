@@ -1,0 +1,194 @@
+package authcore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+// What "that was not me" does (notice.go), and what ends it.
+
+// undo ends the session that the notice is about, takes back what it added or
+// changed, and freezes the account. Sessions that rely on what went go with it.
+func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
+	all, err := tx.SessionsOf(u.ID)
+	if err != nil {
+		return fmt.Errorf("listing sessions: %w", err)
+	}
+	culprits := culprits(n, all)
+	gone, err := s.takeBack(tx, u, culprits, client)
+	if err != nil {
+		return err
+	}
+	if err := s.restoreAddress(tx, u, culprits); err != nil {
+		return err
+	}
+	for _, sess := range all {
+		if sess.Kind == store.AppSession || !slices.Contains(culprits, sess.ID) && !gone.carried(sess) {
+			continue
+		}
+		if err := s.endSession(tx, sess, client, u.ID, notTheirs); err != nil {
+			return err
+		}
+	}
+	if u.Freeze == nil || n.Since.Before(u.Freeze.Since) {
+		u.Freeze = &store.Freeze{At: s.now(), Since: n.Since}
+	}
+	// What was mailed, handed out or begun before now is dead (SE-5).
+	if err := s.renewEpoch(tx, u); err != nil {
+		return err
+	}
+	return tx.audit(event{
+		typ: evNotMe, ok: true, client: client, subject: u.ID,
+		details: map[string]string{"what": string(n.What), "session": n.SessionID},
+	})
+}
+
+const notTheirs = "its owner says that it was not them"
+
+// culprits are the IDs of the sessions that the notice is about: the one that
+// did it or, where a link was handed out, those that the link began.
+func culprits(n *notice, all []*store.Session) (ids []string) {
+	if n.SessionID != "" {
+		return []string{n.SessionID}
+	}
+	if n.What != NoticeHandOut {
+		return nil
+	}
+	for _, sess := range all {
+		if slices.Contains(sess.AMR, AMRHandOut) && !sess.CreatedAt.Before(n.Since) {
+			ids = append(ids, sess.ID)
+		}
+	}
+	return ids
+}
+
+// takenBack is what a session had added.
+type takenBack struct {
+	passkeys [][]byte
+	totp     bool
+	codes    time.Time // when the recovery codes were made; zero: they stay
+}
+
+// carried reports whether a session relies on what was taken back.
+func (g *takenBack) carried(sess *store.Session) bool {
+	return slices.ContainsFunc(g.passkeys, func(id []byte) bool { return bytes.Equal(id, sess.PasskeyID) }) ||
+		g.totp && slices.Contains(sess.AMR, AMRTOTP) ||
+		!g.codes.IsZero() && slices.Contains(sess.AMR, AMRRecovery) && !sess.CreatedAt.Before(g.codes)
+}
+
+// takeBack removes what the sessions added. The user is stored by the caller.
+func (s *Service) takeBack(tx *txn, u *store.User, culprits []string, client Client) (gone takenBack, err error) {
+	keys, err := tx.PasskeysOf(u.ID)
+	if err != nil {
+		return gone, fmt.Errorf("listing passkeys: %w", err)
+	}
+	for _, k := range keys {
+		if !slices.Contains(culprits, k.AddedBy) {
+			continue
+		}
+		if _, err := tx.TakePasskey(k.ID); err != nil {
+			return gone, fmt.Errorf("removing a passkey: %w", err)
+		}
+		gone.passkeys = append(gone.passkeys, k.ID)
+	}
+	tokens, err := tx.TokensOf(u.ID)
+	if err != nil {
+		return gone, fmt.Errorf("listing access tokens: %w", err)
+	}
+	for _, t := range tokens {
+		if !slices.Contains(culprits, t.AddedBy) {
+			continue
+		}
+		if err := s.endToken(tx, t, client, u.ID, notTheirs); err != nil {
+			return gone, err
+		}
+	}
+	if u.Recovery != nil && slices.Contains(culprits, u.Recovery.AddedBy) {
+		gone.codes, u.Recovery = u.Recovery.MadeAt, nil
+	}
+	if u.TOTP != nil && slices.Contains(culprits, u.TOTP.AddedBy) {
+		gone.totp, u.TOTP = true, nil
+	}
+	return gone, nil
+}
+
+// thawBy lifts a freeze by a passkey from before: one that was made before the
+// session began that was not its owner's (DESIGN §6).
+func (s *Service) thawBy(tx *txn, u *store.User, key *store.Passkey, client Client) error {
+	if u.Freeze == nil || !key.CreatedAt.Before(u.Freeze.Since) {
+		return nil
+	}
+	return s.thaw(tx, u, client)
+}
+
+// thaw lifts a freeze, if there is one.
+func (s *Service) thaw(tx *txn, u *store.User, client Client) error {
+	if u.Freeze == nil {
+		return nil
+	}
+	u.Freeze = nil
+	if err := tx.PutUser(u); err != nil {
+		return fmt.Errorf("lifting a freeze: %w", err)
+	}
+	return tx.audit(event{typ: evThawed, ok: true, client: client, subject: u.ID})
+}
+
+// formerAddress is an address that an account had, and which session replaced it.
+type formerAddress struct {
+	Email     string    `json:"email"`
+	SessionID string    `json:"session_id"`
+	At        time.Time `json:"at"`
+}
+
+// formerKey names the record (store.KindAddress) of the addresses that a user
+// had in the last days, oldest first.
+func formerKey(userID string) store.Hash { return secret.Token("addresses before/" + userID).Hash() }
+
+// formerAddresses are those that may still be brought back.
+func (s *Service) formerAddresses(tx store.Tx, userID string) (list []formerAddress, err error) {
+	err = tx.Peek(store.KindAddress, formerKey(userID), &list)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the addresses of before: %w", err)
+	}
+	return slices.DeleteFunc(list, func(r formerAddress) bool { return s.now().Sub(r.At) > noticeTTL }), nil
+}
+
+func (s *Service) putFormer(tx store.Tx, userID string, list []formerAddress) error {
+	if err := tx.Put(store.KindAddress, formerKey(userID), list, s.now().Add(noticeTTL)); err != nil {
+		return fmt.Errorf("noting the addresses of before: %w", err)
+	}
+	return nil
+}
+
+// restoreAddress gives the account the address that it had before the sessions
+// changed it, where nobody else has that by now. Every change since is forgotten
+// with theirs: its notice may lie in a mailbox of a stranger who had it for a
+// while, and must not bring that back. The user is stored by the caller.
+func (s *Service) restoreAddress(tx *txn, u *store.User, culprits []string) error {
+	list, err := s.formerAddresses(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(r formerAddress) bool { return slices.Contains(culprits, r.SessionID) })
+	if i < 0 {
+		return nil
+	}
+	holder, err := tx.UserByEmail(list[i].Email)
+	if err == nil && holder.ID != u.ID {
+		return nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("looking for the address: %w", err)
+	}
+	u.Email = list[i].Email
+	return s.putFormer(tx, u.ID, list[:i])
+}
