@@ -202,7 +202,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unse
 }
 
 // mayUseEmail applies the account's state and email_after_passkey.
-func (s *Service) mayUseEmail(tx *txn, u *store.User, stepUp bool) (bool, error) {
+func (s *Service) mayUseEmail(tx store.Tx, u *store.User, stepUp bool) (bool, error) {
 	if u == nil || u.Disabled {
 		return false, nil
 	}
@@ -216,7 +216,7 @@ func (s *Service) mayUseEmail(tx *txn, u *store.User, stepUp bool) (bool, error)
 	case stepUp:
 		return len(keys) == 0 && u.TOTP == nil, nil // SE-8: e-mail confirms nothing where there is more
 	case s.cfg.EmailAfterPasskey == "second":
-		return len(keys) == 0 || u.TOTP != nil || Recovery(u).Left > 0, nil
+		return len(keys) == 0 || u.TOTP != nil || s.recoverable(u), nil
 	}
 	return len(keys) == 0, nil
 }

@@ -64,7 +64,7 @@ func (s *Service) RedeemLink(ctx context.Context, raw string, b Browser) (*Verif
 		return nil, refuse(MethodOff)
 	}
 	token, ok := secret.Parse(raw)
-	if !ok {
+	if !ok || b.Flow == "" { // a second step belongs to a browser that can hold it
 		return nil, refuse(LinkInvalid)
 	}
 	var out *Verified

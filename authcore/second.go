@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,13 @@ const (
 	SecondRecovery = AMRRecovery
 )
 
-// needsSecond reports whether the mailbox alone does not sign the user in.
+// needsSecond reports whether the mailbox alone does not sign the user in. What
+// hangs on an account before the first proof of its address asks for nothing: it
+// is purged by that (EM-7).
 func (s *Service) needsSecond(tx store.Tx, u *store.User) (bool, error) {
+	if u.VerifiedAt.IsZero() {
+		return false, nil
+	}
 	if u.TOTP != nil || s.cfg.EmailAfterPasskey != "second" {
 		return u.TOTP != nil, nil
 	}
@@ -89,7 +95,7 @@ func (s *Service) Second(ctx context.Context, b Browser) (info *SecondInfo, err 
 		if err != nil {
 			return err
 		}
-		info = &SecondInfo{TOTP: u.TOTP != nil, Recovery: Recovery(u).Left > 0, To: rec.To}
+		info = &SecondInfo{TOTP: u.TOTP != nil, Recovery: s.recoverable(u), To: rec.To}
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -98,7 +104,8 @@ func (s *Service) Second(ctx context.Context, b Browser) (info *SecondInfo, err 
 	return info, err
 }
 
-// peekSecond reads a second step that can still succeed, or ErrNotFound.
+// peekSecond reads a second step that can still succeed by the account and the
+// configuration of now, or ErrNotFound.
 func (s *Service) peekSecond(tx store.Tx, key store.Hash, mine func(*second) bool) (*second, *store.User, error) {
 	var rec second
 	if err := tx.Peek(store.KindSecond, key, &rec); err != nil {
@@ -111,8 +118,11 @@ func (s *Service) peekSecond(tx store.Tx, key store.Hash, mine func(*second) boo
 	if err != nil {
 		return nil, nil, err
 	}
-	if u.Disabled || u.Epoch != rec.Epoch { // SE-5
+	if u.Epoch != rec.Epoch { // SE-5
 		return nil, nil, store.ErrNotFound
+	}
+	if ok, err := s.mayUseEmail(tx, u, false); !ok || err != nil {
+		return nil, nil, cmp.Or(err, store.ErrNotFound)
 	}
 	return &rec, u, nil
 }
@@ -135,6 +145,9 @@ func (s *Service) FinishAPISecond(ctx context.Context, by string, held Token, ty
 }
 
 func (s *Service) finishSecond(ctx context.Context, by, typed string, b Browser, mine func(*second) bool) (*Verified, error) {
+	if s.cfg.NoEmail {
+		return nil, refuse(MethodOff)
+	}
 	if b.Flow == "" {
 		return nil, refuse(FlowExpired)
 	}
