@@ -50,10 +50,20 @@ func (s *Service) mayAsk(addr string) bool {
 // ask stores the request of somebody who has proved the address. Where too many
 // wait it is refused as if it were too old: asking again later does.
 func (s *Service) ask(tx *txn, f *flow, client Client) (*Refusal, error) {
-	if _, err := tx.UserByEmail(f.Email); err == nil || !s.mayAsk(f.Email) {
+	taken, err := isTaken(tx, f.Email)
+	if err != nil {
+		return nil, err
+	}
+	if taken || !s.mayAsk(f.Email) {
 		return refuse(FlowExpired), nil // made meanwhile, or closed
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("finding the address: %w", err)
+	}
+	var before applicant
+	err = tx.Peek(store.KindRequest, applicantKey(f.Email), &before)
+	if err == nil && s.now().Sub(before.AskedAt) <= requestTTL {
+		return refuse(ApprovalPending), nil // it keeps its place and its end
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("reading a request: %w", err)
 	}
 	n, err := tx.CountTakes(store.KindRequest)
 	if err != nil {
@@ -98,22 +108,19 @@ func (s *Service) Approve(ctx context.Context, actor string, n NewUser) (*store.
 		if err != nil {
 			return err
 		}
-		r, err := takeApplicant(tx, string(addr))
+		r, err := s.takeApplicant(tx, string(addr))
 		if err != nil {
 			return err
 		}
-		if _, err := tx.UserByEmail(r.Email); err == nil {
+		if taken, err := isTaken(tx, r.Email); err != nil {
+			return err
+		} else if taken {
 			return &Refusal{Reason: Conflict, Detail: "There is a user with that address already."}
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("finding the address: %w", err)
 		}
 		if u, err = s.createUser(tx, n, addr); err != nil {
 			return err
 		}
-		if _, err := s.queue(tx, outgoing{
-			to: r.Email, userID: u.ID, lang: r.Lang, template: TemplateApproved, notAfter: s.now().Add(noticeTTL),
-			secrets: map[string]string{SecretLink: s.URL("/login")},
-		}); err != nil {
+		if err := s.tellApproved(tx, u, r); err != nil {
 			return err
 		}
 		return tx.audit(done.of(u.ID))
@@ -124,11 +131,22 @@ func (s *Service) Approve(ctx context.Context, actor string, n NewUser) (*store.
 	return u, s.audited(ctx, done, err)
 }
 
+func (s *Service) tellApproved(tx *txn, u *store.User, r *applicant) error {
+	if s.cfg.NoMailServer {
+		return nil // there was one when they asked
+	}
+	_, err := s.queue(tx, outgoing{
+		to: r.Email, userID: u.ID, lang: r.Lang, template: TemplateApproved, notAfter: s.now().Add(noticeTTL),
+		secrets: map[string]string{SecretLink: s.URL("/login")},
+	})
+	return err
+}
+
 // Decline forgets a request. Nobody is told; they may ask again.
 func (s *Service) Decline(ctx context.Context, actor, address string) error {
 	done := event{typ: evDeclined, actor: actor}
 	err := s.update(ctx, func(tx *txn) error {
-		r, err := takeApplicant(tx, lowerASCII(address))
+		r, err := s.takeApplicant(tx, lowerASCII(address))
 		if err != nil {
 			return err
 		}
@@ -139,10 +157,11 @@ func (s *Service) Decline(ctx context.Context, actor, address string) error {
 	return s.audited(ctx, done, err)
 }
 
-func takeApplicant(tx *txn, addr string) (*applicant, error) {
+// takeApplicant takes a request that an admin may still answer.
+func (s *Service) takeApplicant(tx *txn, addr string) (*applicant, error) {
 	var r applicant
 	err := tx.Take(store.KindRequest, applicantKey(addr), &r)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.now().Sub(r.AskedAt) > requestTTL {
 		return nil, &Refusal{Reason: NotFound, Detail: "Nobody with that address asks for an account."}
 	}
 	if err != nil {
