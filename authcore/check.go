@@ -155,7 +155,7 @@ func (s *Service) check(ctx context.Context, r *Request, d *Decision, touch bool
 		case err != nil && !v.public && within:
 			d.Verdict = Unavailable
 			return
-		case err == nil && entry.User != nil:
+		case err == nil && entry.User != nil && !(v.public && limited(entry.AMR)): // it is nobody where nothing is asked
 			d.Identity, d.Session, d.proof = entry.User, hash, proofOf{bits: entry.AMR &^ (bitTrustedPasskey | bitTrustedTOTP | bitRecovery), at: entry.AuthTime}
 			if within && !v.public {
 				s.judge(ctx, d, &v, &entry)

@@ -297,7 +297,7 @@ func TestEmail_UserLeavesPendingFlowsBehind_SE5(t *testing.T) {
 			f.must(f.s.DisableUser(f.ctx(), "cli", alice))
 			f.must(f.s.EnableUser(f.ctx(), "cli", alice))
 		},
-		"signed out everywhere": func(f *fixture) { f.must(f.s.SignOutScope(f.ctx(), &Live{User: f.user(alice)}, "all", Client{})) },
+		"signed out everywhere": func(f *fixture) { f.must(f.s.SignOutUser(f.ctx(), "cli", alice)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

@@ -16,7 +16,7 @@ type AuditRecord = store.AuditRecord
 
 // SetDisplayName changes what pages and apps call the person.
 func (s *Service) SetDisplayName(ctx context.Context, l *Live, name string, client Client) error {
-	if clean := cleanName(name, ""); clean != name {
+	if !isLabel(name) {
 		return &Refusal{Reason: NameInvalid, Detail: "Give a name of up to 64 characters."}
 	}
 	return s.manage(ctx, l, func(tx *txn, l *Live, _ []*store.Passkey) (*Refusal, error) {

@@ -361,19 +361,18 @@ func (s *Service) SignOutScope(ctx context.Context, l *Live, scope string, clien
 	default:
 		return refuse(NotFound)
 	}
-	return s.update(ctx, func(tx *txn) error {
-		u, err := tx.User(l.User.ID)
-		if err != nil {
-			return fmt.Errorf("reading the user: %w", err)
+	return s.updateLive(ctx, l, func(tx *txn, l *Live) (*Refusal, error) {
+		if refusal := l.PasskeyFirst(); refusal != nil {
+			return refusal, nil
 		}
 		var keep *store.Session
 		if scope == "others" {
 			keep = l.Session
 		}
-		if err := s.endAll(tx, u, keep, client, u.ID, "signed out everywhere"); err != nil {
-			return err
+		if err := s.endAll(tx, l.User, keep, client, l.User.ID, "signed out everywhere"); err != nil {
+			return nil, err
 		}
-		return tx.audit(event{typ: evLoggedOut, ok: true, client: client, subject: u.ID, details: map[string]string{"scope": scope}})
+		return nil, tx.audit(event{typ: evLoggedOut, ok: true, client: client, subject: l.User.ID, details: map[string]string{"scope": scope}})
 	})
 }
 

@@ -151,7 +151,7 @@ func TestMailBudget_StrangersCannotUseUpTheOwners_RL5(t *testing.T) {
 	if f.mailed(bob, stranger) {
 		t.Error("a device of alice's counts as one of bob's")
 	}
-	f.must(f.s.SignOutScope(f.ctx(), &Live{User: f.user(alice)}, "all", Client{}))
+	f.must(f.s.SignOutUser(f.ctx(), "cli", alice))
 	if f.mailed(alice, owner) {
 		t.Error("after signing out everywhere the browser is still known")
 	}
