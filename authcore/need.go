@@ -111,17 +111,13 @@ func (n Need) meets(bits uint8, age time.Duration) bool {
 
 // helps reports whether a method that the session has not used would bring it
 // nearer: it is asked for, or only the age is wrong.
-func (n Need) helps(bits, method uint8) bool {
-	missing := false
-	for _, words := range n.Require {
+func (n Need) helps(bits, method uint8) bool { return n.misses(bits, method) || n.meets(bits, 0) }
+
+// misses reports whether the method is asked for and not shown, nor another that
+// does in its place.
+func (n Need) misses(bits, method uint8) bool {
+	return slices.ContainsFunc(n.Require, func(words string) bool {
 		need := bitsOf(words)
-		if need&bits != 0 {
-			continue
-		}
-		if need&method != 0 {
-			return true
-		}
-		missing = true
-	}
-	return !missing
+		return need&bits == 0 && need&method != 0
+	})
 }

@@ -48,9 +48,11 @@ func (s *Service) Ways(ctx context.Context, l *Live, r *Return, app *App) (w Way
 		w.Mail = !w.Methods && len(keys) == 0 && l.User.TOTP == nil && s.cfg.MailWorks()
 		if !s.cfg.NoPasskey && need.helps(bits, bitTrustedPasskey) {
 			s.waysByPasskey(&w, keys)
+			w.Add = len(keys) == 0 && need.misses(bits, bitTrustedPasskey)
 		}
 		if need.helps(bits, bitTrustedTOTP) {
 			s.waysByTOTP(&w, l.User)
+			w.AddTOTP = l.User.TOTP == nil && need.misses(bits, bitTrustedTOTP)
 		}
 		switch { // who may add either has neither, so one time does for both
 		case w.Add:
@@ -65,7 +67,7 @@ func (s *Service) Ways(ctx context.Context, l *Live, r *Return, app *App) (w Way
 
 func (s *Service) waysByPasskey(w *Ways, keys []*store.Passkey) {
 	counted := s.counted(keys, w.Methods)
-	w.Passkey, w.Add = len(counted) > 0, w.Methods && len(keys) == 0
+	w.Passkey = len(counted) > 0
 	for _, k := range keys {
 		if !slices.Contains(counted, k) {
 			w.waits(k.TrustedAt)
@@ -76,7 +78,6 @@ func (s *Service) waysByPasskey(w *Ways, keys []*store.Passkey) {
 func (s *Service) waysByTOTP(w *Ways, u *store.User) {
 	switch {
 	case u.TOTP == nil:
-		w.AddTOTP = w.Methods
 	case w.Methods && s.now().Before(u.TOTP.TrustedAt):
 		w.waits(u.TOTP.TrustedAt)
 	default:
