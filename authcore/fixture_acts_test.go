@@ -52,6 +52,10 @@ func (f *fixture) notices() []mail {
 
 func isNotice(m mail) bool { return m.Template == TemplateNotice }
 
+func isNoticeOf(m mail, kind NoticeKind) bool {
+	return isNotice(m) && m.Params[ParamWhat] == string(kind)
+}
+
 func (f *fixture) queued() []mail {
 	f.t.Helper()
 	var out []mail

@@ -37,16 +37,32 @@ func (c *clock) advance(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// draws is crypto/rand that, once kept is made, keeps what was drawn.
+// draws is crypto/rand that, once kept is made, keeps what was drawn, and that
+// fails when it is told to.
 type draws struct {
 	mu   sync.Mutex
 	kept [][]byte
+	left int   // reads that succeed before err
+	err  error // nil: none fails
+}
+
+// failAt makes the nth read from now fail, counted from 0, and those after it.
+func (d *draws) failAt(n int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left, d.err = n, err
 }
 
 func (d *draws) Read(p []byte) (int, error) {
-	n, err := rand.Read(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.err != nil {
+		if d.left <= 0 {
+			return 0, d.err
+		}
+		d.left--
+	}
+	n, err := rand.Read(p)
 	if d.kept != nil {
 		d.kept = append(d.kept, bytes.Clone(p))
 	}
@@ -91,6 +107,7 @@ type fixture struct {
 	s       *Service
 	rt      *Runtime
 	store   store.Store // beneath the faults
+	rootKey RootKey
 	clock   *clock
 	log     *lines
 	rand    *draws
@@ -160,7 +177,7 @@ func appAt(t testing.TB, origin string, spec PolicySpec) App {
 
 func fixtureAt(t testing.TB, s store.Store, key RootKey, c Config) *fixture {
 	t.Helper()
-	f := &fixture{t: t, store: s, clock: &clock{t: time.Now()}, log: &lines{}, rand: &draws{}}
+	f := &fixture{t: t, store: s, rootKey: key, clock: &clock{t: time.Now()}, log: &lines{}, rand: &draws{}}
 	rt, err := NewRuntime(t.Context(), RuntimeOptions{
 		Store: storetest.Faulty(s, storetest.Faults{OnUpdate: f.onUpdate, OnView: f.onView}), RootKey: key,
 		Now: f.clock.now, Rand: f.rand, Log: slog.New(slog.NewTextHandler(f.log, nil)),

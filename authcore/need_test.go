@@ -37,7 +37,7 @@ func (f *fixture) stepUp(b *Browser, k *key) {
 	f.must(err)
 	token, err := f.s.FinishStepUp(f.ctx(), c.ID.Reveal(), f.assert(k, c), *b)
 	f.must(err)
-	b.Session = f.live(token)
+	f.renew(b, token)
 }
 
 func (f *fixture) wants(d Decision, verdict Verdict, at string) {

@@ -2,7 +2,7 @@
 # Installs what the tests need beyond Go: a C compiler (race detector), Chromium,
 # Firefox, WebKitGTK with an X server, and certutil (browser tests), nginx and
 # HAProxy (make test-proxies, which builds its Traefik by itself), PyJWT
-# (examples/verify-python), shellcheck, and from npm axe-core, the TypeScript
+# (examples/verify-python), shellcheck, oathtool, and from npm axe-core, the TypeScript
 # checker and jose (examples/verify-node), pinned by package-lock.json.
 #
 #   test/setup.sh          install what is missing, where that is allowed
@@ -24,6 +24,7 @@ nginx|nginx|the tests of examples/nginx
 haproxy|haproxy|the tests of examples/haproxy
 python: jwt, cryptography|python3-jwt python3-cryptography|the test of examples/verify-python
 shellcheck|shellcheck|the check of shell scripts
+oathtool|oathtool|the check of TOTP codes by a program that is not ours
 npm|npm|accessibility checks, type checks of JavaScript, the test of examples/verify-node'
 
 PATH=$PATH:/usr/sbin # where Debian keeps servers
