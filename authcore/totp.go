@@ -117,9 +117,6 @@ func (s *Service) ConfirmTOTP(ctx context.Context, l *Live, typed string, client
 		if err != nil {
 			return nil, fmt.Errorf("reading an enrolment: %w", err)
 		}
-		if l.User.TOTP != nil {
-			return refuse(FlowExpired), nil
-		}
 		trusted, err := s.trustedFrom(tx, l, vouchesForTOTP)
 		if err != nil {
 			return nil, err
