@@ -62,15 +62,15 @@ func (s *Service) beginSecond(tx *txn, u *store.User, f *flow, b Browser, same b
 	if err := tx.Put(store.KindSecond, held.Hash(), rec, rec.BegunAt.Add(s.cfg.LinkTTL)); err != nil {
 		return nil, fmt.Errorf("storing a second step: %w", err)
 	}
-	return &Verified{To: f.To, Same: same, Second: held, SecondBy: secondBy(u)}, nil
+	return &Verified{To: f.To, Same: same, Second: held, SecondBy: s.secondBy(u)}, nil
 }
 
 // secondBy are the second steps that the account has, the usual one first.
-func secondBy(u *store.User) (ways []string) {
+func (s *Service) secondBy(u *store.User) (ways []string) {
 	if u.TOTP != nil {
 		ways = append(ways, SecondTOTP)
 	}
-	if Recovery(u).Left > 0 {
+	if s.recoverable(u) {
 		ways = append(ways, SecondRecovery)
 	}
 	return ways
