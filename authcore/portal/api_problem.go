@@ -50,7 +50,7 @@ var apiTexts = map[string]apiText{
 	string(authcore.TOTPInvalid):       {"Wrong code", "That is not what the authenticator app shows now, it was used already, or the account has no such app."},
 	string(authcore.RecoveryInvalid):   {"Wrong recovery code", "That is none of the account's unused recovery codes."},
 	string(authcore.GuessesSpent):      {"Too many wrong codes today", "The account had 30 wrong second steps in a day. A passkey works still."},
-	string(authcore.Frozen):            {"Nothing can be added", "Its owner did not recognise something in the account. Additions wait until a passkey or recovery code from before, or an administrator, confirms."},
+	string(authcore.Frozen):            {"Nothing can be changed", "Its owner did not recognise something in the account. It stays as it is until a passkey or recovery code from before, or an administrator, confirms."},
 
 	errGrant.code:            {"Not a grant", "Write app, and what you want of path, methods and networks; or all of it into grant, as app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8."},
 	"BAD_REQUEST":            {"Not understood", "The JSON is malformed, or a member is unknown, missing, doubled or of the wrong type or value."},

@@ -48,13 +48,13 @@ func apiLoginRoutes() []apiRoute {
 		method: "POST", path: "/api/login/totp", id: "finishLoginByTOTP", summary: "Second step: a code of the authenticator app",
 		charged: true, apiAct: with((*Handler).apiLoginTOTP),
 		answers: []apiAnswer{apiSignedIn},
-		refuses: []authcore.Reason{authcore.TOTPInvalid, authcore.CodeExhausted, authcore.FlowExpired, authcore.GuessesSpent},
+		refuses: []authcore.Reason{authcore.TOTPInvalid, authcore.CodeExhausted, authcore.FlowExpired, authcore.GuessesSpent, authcore.MethodOff},
 	}, {
 		method: "POST", path: "/api/login/recovery", id: "finishLoginByRecoveryCode", summary: "Second step: a recovery code",
 		about:   "The session can add a passkey and do little else: next is passkey, and there is no access token.",
 		charged: true, apiAct: with((*Handler).apiLoginRecovery),
 		answers: []apiAnswer{apiSignedIn},
-		refuses: []authcore.Reason{authcore.RecoveryInvalid, authcore.CodeExhausted, authcore.FlowExpired, authcore.GuessesSpent},
+		refuses: []authcore.Reason{authcore.RecoveryInvalid, authcore.CodeExhausted, authcore.FlowExpired, authcore.GuessesSpent, authcore.MethodOff},
 	}, {
 		method: "POST", path: "/api/token/refresh", id: "refreshTokens", summary: "Spend a refresh token for new tokens",
 		about:   "Within ten seconds, and while the successor is unused, a repeat gets the same successor. Any other use of a spent token ends the session.",
@@ -96,7 +96,7 @@ func apiAccountRoutes() []apiRoute {
 		method: "DELETE", path: "/api/tokens/{id}", id: "revokeToken", summary: "Revoke an access token",
 		auth: authSession, charged: true, apiAct: bare((*Handler).apiTokenRevoke),
 		answers: []apiAnswer{apiDone},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.NotFound},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NotFound},
 	}}
 }
 
@@ -123,13 +123,13 @@ func apiFactorRoutes() []apiRoute {
 		method: "PATCH", path: "/api/passkeys/{id}", id: "renamePasskey", summary: "Give a passkey another name",
 		auth: authSession, charged: true, apiAct: with((*Handler).apiPasskeyRename),
 		answers: []apiAnswer{apiDone},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.NameInvalid, authcore.NotFound},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NameInvalid, authcore.NotFound},
 	}, {
 		method: "DELETE", path: "/api/passkeys/{id}", id: "removePasskey", summary: "Remove a passkey",
 		about: "Every other session ends, and every access token. The last way in cannot be removed.",
 		auth:  authSession, charged: true, apiAct: bare((*Handler).apiPasskeyRemove),
 		answers: []apiAnswer{apiDone},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.NotFound, authcore.Conflict},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NotFound, authcore.Conflict},
 	}, {
 		method: "GET", path: "/api/totp", id: "getTOTP", summary: "Whether there is an authenticator app",
 		auth: authSession, apiAct: bare((*Handler).apiTOTP),
@@ -150,7 +150,7 @@ func apiFactorRoutes() []apiRoute {
 		about: "Every other session ends, and every access token.",
 		auth:  authSession, charged: true, apiAct: bare((*Handler).apiTOTPRemove),
 		answers: []apiAnswer{apiDone},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.NotFound, authcore.Conflict},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NotFound, authcore.Conflict},
 	}, {
 		method: "GET", path: "/api/recovery-codes", id: "getRecoveryCodes", summary: "How many recovery codes are left",
 		auth: authSession, apiAct: bare((*Handler).apiRecovery),
@@ -159,6 +159,6 @@ func apiFactorRoutes() []apiRoute {
 		method: "POST", path: "/api/recovery-codes", id: "makeRecoveryCodes", summary: "Make new recovery codes",
 		auth: authSession, charged: true, apiAct: with((*Handler).apiRecoveryMake),
 		answers: []apiAnswer{{http.StatusCreated, codesDoc{}, "Ten codes. Those of before are worthless."}},
-		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.Conflict},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.Conflict, authcore.MethodOff},
 	}}
 }

@@ -101,6 +101,10 @@ func storySecond(t *testing.T, open opener) {
 			t.Error("nobody is told when to come back")
 		}
 	}
+	p.s.reload(func(c *authcore.Config) { c.NoEmail = true })
+	for _, path := range []string{"/api/login/totp", "/api/login/recovery"} {
+		p.call("POST", path, doc("flow", flow, "code", "000000"), "").want(t, 403, "METHOD_OFF")
+	}
 }
 
 func storyPasskey(t *testing.T, open opener) {
@@ -274,6 +278,8 @@ func storyRecovery(t *testing.T, open opener) {
 	p.call("POST", "/api/login/recovery", doc("flow", flow, "code", old[0]), "").want(t, 400, "RECOVERY_INVALID")
 	p.call("POST", "/api/login/recovery", doc("flow", flow, "code", codes[0]), "").want(t, 200, "")
 	p.call("GET", "/api/recovery-codes", "", bearer).want(t, 200, `{"left":9,"made":10,"low":false}`)
+	p.s.reload(func(c *authcore.Config) { c.NoPasskey = true }) // a code would do nothing
+	p.call("POST", "/api/recovery-codes", "{}", bearer).want(t, 403, "METHOD_OFF")
 }
 
 func storyAccessTokens(t *testing.T, open opener) {

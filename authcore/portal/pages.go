@@ -191,7 +191,7 @@ type accountPage struct {
 
 	OnlyOne   bool // one passkey is all that there is against a lost device
 	NoPasskey bool // passkeys are switched off
-	Frozen    bool // nothing can be added
+	Frozen    bool // nothing can be changed
 	Limited   bool // a recovery code let this session in: it adds a passkey and does nothing else
 	TOTP      *accountTOTP
 	Recovery  authcore.RecoveryStatus
