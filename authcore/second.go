@@ -45,7 +45,7 @@ func (s *Service) needsSecond(tx store.Tx, u *store.User) (bool, error) {
 		return u.TOTP != nil, nil
 	}
 	keys, err := s.usablePasskeys(tx, u.ID)
-	return len(keys) > 0, err
+	return len(keys) > 0 || bare(u), err
 }
 
 // beginSecond stores what the first step of a sign-in proved. A client of the

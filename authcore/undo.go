@@ -21,7 +21,15 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
 	culprits := culprits(n, all)
+	before, err := s.guarded(tx, u)
+	if err != nil {
+		return err
+	}
 	gone, err := s.takeBack(tx, u, culprits, client)
+	if err != nil {
+		return err
+	}
+	after, err := s.guarded(tx, u)
 	if err != nil {
 		return err
 	}
@@ -37,8 +45,9 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 		}
 	}
 	if u.Freeze == nil || n.Since.Before(u.Freeze.Since) {
-		u.Freeze = &store.Freeze{At: s.now(), Since: n.Since}
+		u.Freeze = &store.Freeze{At: s.now(), Since: n.Since, Bare: bare(u)}
 	}
+	u.Freeze.Bare = u.Freeze.Bare || before && !after
 	// What was mailed, handed out or begun before now is dead (SE-5).
 	if err := s.renewEpoch(tx, u); err != nil {
 		return err
@@ -48,6 +57,17 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 		details: map[string]string{"what": string(n.What), "session": n.SessionID},
 	})
 }
+
+// guarded reports whether the account has more than the mailbox.
+func (s *Service) guarded(tx store.Tx, u *store.User) (bool, error) {
+	keys, err := s.usablePasskeys(tx, u.ID)
+	return len(s.strong(u, keys)) > 0, err
+}
+
+// bare reports whether the account has lost to "that was not me" all that it had
+// beyond the mailbox. It may have been the mailbox's reader who said so, to whom
+// a site that asks for more than mail stays closed.
+func bare(u *store.User) bool { return u.Freeze != nil && u.Freeze.Bare }
 
 const notTheirs = "its owner says that it was not them"
 

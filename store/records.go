@@ -92,6 +92,9 @@ type Freeze struct {
 	// Since is when the session began that was not theirs: what was there before
 	// may lift the freeze.
 	Since time.Time `json:"since"`
+	// Bare says that nothing was left then of what the account had beyond the
+	// mailbox: it is treated as if it still had that.
+	Bare bool `json:"bare,omitempty"`
 }
 
 // Passkey is a WebAuthn credential.

@@ -32,7 +32,7 @@ func user(id string) *store.User {
 			TrustedAt: after(3 * time.Minute), AddedBy: "s1",
 		},
 		Recovery: &store.RecoveryCodes{Salt: []byte("salt"), Left: []store.Hash{hash(1), hash(2)}, Made: 10, MadeAt: after(4 * time.Minute), AddedBy: "s1"},
-		Freeze:   &store.Freeze{At: after(5 * time.Minute), Since: after(time.Minute)},
+		Freeze:   &store.Freeze{At: after(5 * time.Minute), Since: after(time.Minute), Bare: true},
 		Guesses:  []time.Time{after(6 * time.Minute), after(7 * time.Minute)},
 	}
 }
