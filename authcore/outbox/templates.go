@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	text "text/template"
 	"unicode"
 
@@ -33,12 +34,17 @@ func fileNames() (names []string) {
 	return names
 }
 
-// templates are the parsed mails by language. They are immutable once made.
+// templates are the mails by language. They are immutable once made.
 type templates struct {
 	languages *i18n.Catalogue
-	files     map[string]string // the folder's, by name
-	text      map[string]*text.Template
-	html      map[string]*html.Template
+	files     map[string]string                  // the folder's, by name
+	spoken    map[string]func() (*spoken, error) // by tag, parsed when first asked for
+}
+
+// spoken are the mails of one language.
+type spoken struct {
+	text *text.Template
+	html *html.Template
 }
 
 // loadTemplates parses the built-in templates and those that the folder dir
@@ -46,8 +52,7 @@ type templates struct {
 // mistake stops the start and not a mail.
 func loadTemplates(dir string) (*templates, error) {
 	t := &templates{
-		languages: i18n.Embedded(), files: map[string]string{},
-		text: map[string]*text.Template{}, html: map[string]*html.Template{},
+		languages: i18n.Embedded(), files: map[string]string{}, spoken: map[string]func() (*spoken, error){},
 	}
 	if dir != "" {
 		if err := t.override(os.DirFS(dir), dir); err != nil {
@@ -55,9 +60,7 @@ func loadTemplates(dir string) (*templates, error) {
 		}
 	}
 	for _, l := range t.languages.Languages() {
-		if err := t.parse(l); err != nil {
-			return nil, err
-		}
+		t.spoken[l.Tag()] = sync.OnceValues(func() (*spoken, error) { return t.parse(l) })
 	}
 	if dir == "" {
 		return t, nil // ours are tried out by a test
@@ -67,17 +70,17 @@ func loadTemplates(dir string) (*templates, error) {
 
 // parse makes the mails of one language: the folder's for this language, the
 // folder's for all, or our own.
-func (t *templates) parse(l *i18n.Language) error {
+func (t *templates) parse(l *i18n.Language) (*spoken, error) {
 	plain, rich := text.New("").Funcs(text.FuncMap(l.Funcs())), html.New("").Funcs(l.Funcs())
 	if _, err := rich.ParseFS(templateFiles, partsFile); err != nil {
-		return fmt.Errorf("parsing mail template: %w", err)
+		return nil, fmt.Errorf("parsing mail template: %w", err)
 	}
 	for _, name := range fileNames() {
 		from, content := t.file(l.Tag(), name)
 		if content == "" && from == name {
 			b, err := templateFiles.ReadFile(path.Join("templates", name))
 			if err != nil {
-				return fmt.Errorf("reading mail template: %w", err)
+				return nil, fmt.Errorf("reading mail template: %w", err)
 			}
 			content = string(b)
 		}
@@ -88,11 +91,10 @@ func (t *templates) parse(l *i18n.Language) error {
 			_, err = rich.New(name).Parse(content)
 		}
 		if err != nil {
-			return fmt.Errorf("parsing mail template %s: %w", from, err)
+			return nil, fmt.Errorf("parsing mail template %s: %w", from, err)
 		}
 	}
-	t.text[l.Tag()], t.html[l.Tag()] = plain, rich
-	return nil
+	return &spoken{plain, rich}, nil
 }
 
 // file is the folder's template that a language gets, by its file's name.
@@ -179,13 +181,17 @@ func (t *templates) tryOne(tag string, k kind, s sample) error {
 // render answers the text and the HTML part of the mail called name, in the
 // language of the tag.
 func (t *templates) render(tag, name string, data any) (plain, rich string, err error) {
+	mails, err := t.spoken[tag]()
+	if err != nil {
+		return "", "", err
+	}
 	var out bytes.Buffer
-	if err := t.text[tag].ExecuteTemplate(&out, name+".txt", data); err != nil {
+	if err := mails.text.ExecuteTemplate(&out, name+".txt", data); err != nil {
 		return "", "", fmt.Errorf("rendering mail template: %w", err)
 	}
 	plain = out.String()
 	out.Reset()
-	if err := t.html[tag].ExecuteTemplate(&out, name+".html", data); err != nil {
+	if err := mails.html.ExecuteTemplate(&out, name+".html", data); err != nil {
 		return "", "", fmt.Errorf("rendering mail template: %w", err)
 	}
 	return plain, out.String(), nil

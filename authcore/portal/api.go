@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -153,13 +154,9 @@ func (h *Handler) isAPI(r *http.Request) bool {
 	return !h.svc.Sidecar() && strings.HasPrefix(r.URL.Path, apiPrefix)
 }
 
-func (h *Handler) routeAPI() error {
+func (h *Handler) routeAPI() {
 	routes, methods := apiRoutes(), map[string][]string{}
-	document, err := h.openAPI(routes)
-	if err != nil {
-		return fmt.Errorf("describing the API: %w", err)
-	}
-	h.document = document
+	h.document = sync.OnceValues(func() ([]byte, error) { return h.openAPI(routes) })
 	for i := range routes {
 		route := &routes[i]
 		h.portal.HandleFunc(route.method+" "+route.path, func(w http.ResponseWriter, r *http.Request) {
@@ -177,7 +174,6 @@ func (h *Handler) routeAPI() error {
 	for path, list := range methods {
 		h.portal.HandleFunc("OPTIONS "+path, func(w http.ResponseWriter, r *http.Request) { h.preflight(w, r, list) })
 	}
-	return nil
 }
 
 // admit lets a call in: it charges strangers before any work is done (DS-3), and

@@ -3,6 +3,7 @@ package portal
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,10 +31,14 @@ type apiServer struct {
 type object map[string]any
 
 func (h *Handler) apiDocument(c *apiCall) error {
+	document, err := h.document()
+	if err != nil {
+		return fmt.Errorf("describing the API: %w", err)
+	}
 	public(c.w)
 	c.w.Header().Del("Vary") // it is the same for every page
 	c.w.Header().Set("Content-Type", "application/json")
-	_, _ = c.w.Write(h.document) // a client that went away needs no answer
+	_, _ = c.w.Write(document) // a client that went away needs no answer
 	return nil
 }
 

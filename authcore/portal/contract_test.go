@@ -52,7 +52,9 @@ func (s *site) contract() *contract {
 	s.t.Helper()
 	contractsMu.Lock()
 	defer contractsMu.Unlock()
-	raw := string(s.h.document)
+	document, err := s.h.document()
+	s.must(err)
+	raw := string(document)
 	if c := contracts[raw]; c != nil {
 		return c
 	}

@@ -48,7 +48,7 @@ type Handler struct {
 	app    *http.ServeMux  // what an app host answers below /.auth
 	own    map[string]bool // paths of the portal's pages, below its base
 
-	document []byte // what describes the API
+	document func() ([]byte, error) // what describes the API, made when first asked for
 }
 
 // New prepares every page; a faulty template or logo fails here.
@@ -62,9 +62,7 @@ func New(o Options) (*Handler, error) {
 	h.routeApp()
 	h.portal.HandleFunc("GET /.well-known/jwks.json", h.wellKnownKeys)
 	if !o.Service.Sidecar() {
-		if err := h.routeAPI(); err != nil {
-			return nil, err
-		}
+		h.routeAPI()
 		h.routeWellKnown()
 		h.routeHelper()
 	}

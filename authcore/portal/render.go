@@ -36,9 +36,9 @@ func (b Brand) Check() error {
 type renderer struct {
 	brand     PageBrand
 	assets    *assets
-	templates map[string]*template.Template // by page; never executed, so that each language can have its copy
-	styles    template.CSS                  // for standalone pages
-	styleHash string                        // CSP source that allows exactly styles
+	templates func() (map[string]*template.Template, error) // by page, parsed when one is first shown
+	styles    template.CSS                                  // for standalone pages
+	styleHash string                                        // CSP source that allows exactly styles
 	languages *i18n.Catalogue
 
 	mu     sync.Mutex
@@ -48,8 +48,8 @@ type renderer struct {
 // spoken is a page in one language.
 type spoken struct{ language, page string }
 
-// newRenderer parses every template, so a mistake in one stops the start and
-// not a visitor.
+// newRenderer reads the brand. The templates are our own files: a test finds a
+// mistake in one, and they need not be parsed before somebody comes.
 func newRenderer(b Brand) (*renderer, error) {
 	a, err := newAssets(b)
 	if err != nil {
@@ -61,15 +61,15 @@ func newRenderer(b Brand) (*renderer, error) {
 		brand:     PageBrand{Name: b.Name, Logo: a.logo()},
 		languages: i18n.Embedded(), spoken: map[spoken]*template.Template{},
 		assets:    a,
-		templates: map[string]*template.Template{},
 		styles:    template.CSS(styles), //nolint:gosec // our own embedded file and a parsed colour
 		styleHash: "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
 	}
-	return r, r.parse()
+	r.templates = sync.OnceValues(r.parse)
+	return r, nil
 }
 
 // parse makes one set per page: the layout, the parts, and the page itself.
-func (r *renderer) parse() error {
+func (r *renderer) parse() (map[string]*template.Template, error) {
 	shared, err := template.New("layout").Funcs(template.FuncMap{
 		"asset":     r.assets.name,
 		"styles":    func() template.CSS { return r.styles },
@@ -79,23 +79,24 @@ func (r *renderer) parse() error {
 		"fill":      fill,
 	}).Funcs(r.wordsIn(r.languages.English())).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
-		return fmt.Errorf("parsing shared templates: %w", err)
+		return nil, fmt.Errorf("parsing shared templates: %w", err)
 	}
 	files, err := fs.Glob(templateFiles, "templates/[a-z]*.html")
 	if err != nil {
-		return fmt.Errorf("listing templates: %w", err)
+		return nil, fmt.Errorf("listing templates: %w", err)
 	}
+	pages := map[string]*template.Template{}
 	for _, file := range files {
 		set, err := shared.Clone()
 		if err != nil {
-			return fmt.Errorf("copying shared templates: %w", err)
+			return nil, fmt.Errorf("copying shared templates: %w", err)
 		}
 		if _, err := set.ParseFS(templateFiles, file); err != nil {
-			return fmt.Errorf("parsing template: %w", err)
+			return nil, fmt.Errorf("parsing template: %w", err)
 		}
-		r.templates[strings.TrimSuffix(path.Base(file), ".html")] = set
+		pages[strings.TrimSuffix(path.Base(file), ".html")] = set
 	}
-	return nil
+	return pages, nil
 }
 
 // wordsIn are the functions that speak one language: those of the catalogue, and
@@ -172,7 +173,11 @@ func (r *renderer) speak(l *i18n.Language, page string) (*template.Template, err
 	if set := r.spoken[key]; set != nil {
 		return set, nil
 	}
-	written, ok := r.templates[page]
+	pages, err := r.templates()
+	if err != nil {
+		return nil, err
+	}
+	written, ok := pages[page]
 	if !ok {
 		return nil, fmt.Errorf("no template is called %q", page)
 	}

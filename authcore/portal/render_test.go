@@ -46,7 +46,7 @@ func TestTemplates_EveryPageRendersFromItsStruct(t *testing.T) {
 			shown[e.view.template()] = true
 		})
 	}
-	for name := range r.templates {
+	for name := range pages(t, r) {
 		if !shown[name] {
 			t.Errorf("no example shows templates/%s.html", name)
 		}
@@ -56,7 +56,7 @@ func TestTemplates_EveryPageRendersFromItsStruct(t *testing.T) {
 func TestTemplates_NameOnlyFieldsThatTheirStructHas(t *testing.T) {
 	r := testRenderer(t, Brand{Name: "Example"})
 	for _, e := range examples(r) {
-		for _, problem := range checkFields(r.templates[e.view.template()], e.view) {
+		for _, problem := range checkFields(pages(t, r)[e.view.template()], e.view) {
 			t.Errorf("%s: %s", e.name, problem)
 		}
 	}
@@ -190,7 +190,7 @@ func TestRender_EscapesWhatPeopleChose(t *testing.T) {
 func TestRender_AFaultIsACleanError(t *testing.T) {
 	r := testRenderer(t, Brand{})
 	boom := template.FuncMap{"boom": func() (string, error) { return "", errors.New("boom") }}
-	r.templates["login"] = template.Must(template.New("layout").Funcs(boom).Parse(`<h1>half{{boom}}`))
+	pages(t, r)["login"] = template.Must(template.New("layout").Funcs(boom).Parse(`<h1>half{{boom}}`))
 	w := httptest.NewRecorder()
 	if err := r.render(w, http.StatusOK, loginPage{Page: r.page("", "x")}); err == nil {
 		t.Error("the fault was not returned")
@@ -225,4 +225,14 @@ func TestNewRenderer_TheEmbeddedStyleIsNotChangedByABrand(t *testing.T) {
 	if bytes.Contains(second.assets.source["style.css"], []byte("#ff0000")) || first.styleHash == second.styleHash {
 		t.Error("brands share a stylesheet")
 	}
+}
+
+// pages are the templates of all pages.
+func pages(t *testing.T, r *renderer) map[string]*template.Template {
+	t.Helper()
+	all, err := r.templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

@@ -48,6 +48,7 @@ func pseudo(t *testing.T) *i18n.Catalogue {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other = append([]byte(`{"language":"⟦English⟧",`), other[1:]...) // it stands first in a file
 	c, err := i18n.Load(fstest.MapFS{"locales/en.json": {Data: english}, "locales/ar.json": {Data: other}})
 	if err != nil {
 		t.Fatal(err)

@@ -36,9 +36,10 @@ const Default = "en"
 // send far less.
 const maxAccept = 512
 
-// Embedded is our catalogue. It is read once, when first asked for.
+// Embedded is our catalogue. It is opened when first asked for, and each of its
+// files read when somebody speaks that language: most sites need two of them.
 var Embedded = sync.OnceValue(func() *Catalogue {
-	c, err := Load(files)
+	c, err := open(files)
 	if err != nil {
 		panic(err) // our own files, which a test reads too
 	}
@@ -50,31 +51,65 @@ func English() *Language { return Embedded().English() }
 
 // Catalogue is all languages there are. It is immutable once made.
 type Catalogue struct {
-	languages []*Language // English first, then by tag
-	matcher   language.Matcher
+	languages []*Language             // English first, then by tag
+	matcher   func() language.Matcher // made when first asked for: its tables are large
 }
 
 // Language is one file. It is immutable once made.
 type Language struct {
-	tag      language.Tag
-	name     string // of the file
-	rtl      bool
+	name   string // of the file, which is its BCP 47 tag
+	called string // what its own speakers call it
+	rtl    bool
+	read   func() (*content, error) // the file, read once
+}
+
+// content is what a file holds.
+type content struct {
 	messages map[string]message
 	months   []string
+}
+
+func (l *Language) tag() language.Tag { return language.MustParse(l.name) } // Load, or a test, has tried
+
+// content is what the language's file holds. A file that is no catalogue is
+// found by Load or, where it is our own, by a test.
+func (l *Language) content() *content {
+	c, err := l.read()
+	if err != nil {
+		panic(err)
+	}
+	return c
 }
 
 // Load reads locales/*.json of a file system. A file that is no catalogue is an
 // error; what is missing in one is found by the tests of this package.
 func Load(from fs.FS) (*Catalogue, error) {
+	c, err := open(from)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range c.languages {
+		if tag, err := language.Parse(l.name); err != nil || tag.String() != l.name {
+			return nil, fmt.Errorf("locales/%s.json: the file's name is not a BCP 47 tag in its usual form", l.name)
+		}
+		if _, err := l.read(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// open finds the files, and reads of each no more than what it is called.
+func open(from fs.FS) (*Catalogue, error) {
 	names, err := fs.Glob(from, "locales/*.json")
 	if err != nil {
 		return nil, fmt.Errorf("listing languages: %w", err)
 	}
 	c := &Catalogue{}
 	for _, name := range names {
-		l, err := load(from, name)
+		l, err := openLanguage(from, name)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", name, err)
+			return nil, fmt.Errorf("opening %s: %w", name, err)
 		}
 		if l.name == Default {
 			c.languages = slices.Insert(c.languages, 0, l)
@@ -85,39 +120,75 @@ func Load(from fs.FS) (*Catalogue, error) {
 	if len(c.languages) == 0 || c.languages[0].name != Default {
 		return nil, errors.New("there is no locales/" + Default + ".json")
 	}
-	var tags []language.Tag
-	for _, l := range c.languages {
-		tags = append(tags, l.tag)
-	}
-	c.matcher = language.NewMatcher(tags)
+	c.matcher = sync.OnceValue(func() language.Matcher {
+		var tags []language.Tag
+		for _, l := range c.languages {
+			tags = append(tags, l.tag())
+		}
+		return language.NewMatcher(tags)
+	})
 	return c, nil
 }
 
-func load(from fs.FS, file string) (*Language, error) {
-	content, err := fs.ReadFile(from, file)
+func openLanguage(from fs.FS, file string) (*Language, error) {
+	l := &Language{name: strings.TrimSuffix(path.Base(file), ".json")}
+	base, _, _ := strings.Cut(l.name, "-")
+	l.rtl = slices.Contains([]string{"ar", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"}, base)
+	var err error
+	if l.called, err = called(from, file); err != nil {
+		return nil, err
+	}
+	l.read = sync.OnceValues(func() (*content, error) {
+		c, err := read(from, file)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", file, err)
+		}
+		return c, nil
+	})
+	return l, nil
+}
+
+// called is the first message of a file: what its speakers call the language.
+func called(from fs.FS, file string) (name string, err error) {
+	f, err := from.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	d := json.NewDecoder(f)
+	var first [3]json.Token
+	for i := range first {
+		if first[i], err = d.Token(); err != nil {
+			return "", err
+		}
+	}
+	name, ok := first[2].(string)
+	if first[0] != json.Delim('{') || first[1] != "language" || !ok {
+		return "", errors.New(`its first message is not "language", what its speakers call it`)
+	}
+	return name, nil
+}
+
+func read(from fs.FS, file string) (*content, error) {
+	text, err := fs.ReadFile(from, file)
 	if err != nil {
 		return nil, err
 	}
-	l := &Language{name: strings.TrimSuffix(path.Base(file), ".json"), messages: map[string]message{}}
-	if l.tag, err = language.Parse(l.name); err != nil || l.tag.String() != l.name {
-		return nil, errors.New("the file's name is not a BCP 47 tag in its usual form")
-	}
-	script, _ := l.tag.Script()
-	l.rtl = slices.Contains([]string{"Arab", "Hebr", "Thaa", "Syrc", "Nkoo"}, script.String())
 	var raw map[string]any
-	if err := json.Unmarshal(content, &raw); err != nil {
+	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, err
 	}
+	c := &content{messages: map[string]message{}}
 	for key, value := range raw {
-		if l.messages[key], err = parseMessage(value); err != nil {
+		if c.messages[key], err = parseMessage(value); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	l.months = strings.Split(l.Text("time.months"), "|")
-	if len(l.months) != 12 {
+	months, _ := raw["time.months"].(string)
+	if c.months = strings.Split(months, "|"); len(c.months) != 12 {
 		return nil, errors.New("time.months: twelve names, with | between them")
 	}
-	return l, nil
+	return c, nil
 }
 
 // Languages are all there are, English first.
@@ -154,7 +225,7 @@ func (c *Catalogue) Match(accept string) *Language {
 	if err != nil {
 		return c.English()
 	}
-	_, i, confidence := c.matcher.Match(wanted...)
+	_, i, confidence := c.matcher().Match(wanted...)
 	if confidence == language.No {
 		return c.English()
 	}
@@ -173,4 +244,4 @@ func (l *Language) Dir() string {
 }
 
 // Name is what its own speakers call it.
-func (l *Language) Name() string { return l.Text("language") }
+func (l *Language) Name() string { return l.called }

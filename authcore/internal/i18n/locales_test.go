@@ -97,12 +97,12 @@ func (t text) tags() []string {
 func TestLocales_HaveTheArgumentsAndTagsOfEnglish(t *testing.T) {
 	for _, l := range Embedded().Languages() {
 		for _, key := range English().Keys() {
-			english := English().messages[key].texts()
+			english := English().content().messages[key].texts()
 			model, counts := english["other"], true
 			if model == nil {
 				model, counts = english[""], false
 			}
-			for form, got := range l.messages[key].texts() {
+			for form, got := range l.content().messages[key].texts() {
 				names := got.arguments()
 				want := model.arguments()
 				if counts && form != "other" { // "one minute" needs no number
@@ -137,9 +137,9 @@ func TestLocales_CountInTheirOwnCategories(t *testing.T) {
 		t.Fatalf("the measure is broken: Arabic has %v", got)
 	}
 	for _, l := range Embedded().Languages() {
-		want := categories(l.tag)
+		want := categories(l.tag())
 		for _, key := range English().Keys() {
-			counts, m := English().messages[key].forms != nil, l.messages[key]
+			counts, m := English().content().messages[key].forms != nil, l.content().messages[key]
 			if (m.forms != nil) != counts {
 				t.Errorf("%s.json, %q: a message that counts has plural categories, and no other has", l.Tag(), key)
 				continue
@@ -161,7 +161,7 @@ func TestLocales_CountInTheirOwnCategories(t *testing.T) {
 func TestLocales_AreWrittenCleanly(t *testing.T) {
 	for _, l := range Embedded().Languages() {
 		for _, key := range l.Keys() {
-			for _, text := range l.messages[key].texts() {
+			for _, text := range l.content().messages[key].texts() {
 				s := text.String()
 				// A list's separator may end in a space.
 				if strings.TrimSpace(s) == "" || s != strings.TrimSpace(s) && key != "list.separator" {

@@ -146,7 +146,7 @@ func (l *Language) isolate(s string) template.HTML {
 }
 
 func (l *Language) write(key string, args []any, words func(part) string, show func(any) string) (string, error) {
-	m, ok := l.messages[key]
+	m, ok := l.content().messages[key]
 	if !ok {
 		return "", fmt.Errorf("language %s: there is no message %q", l.name, key)
 	}
@@ -179,7 +179,7 @@ func (l *Language) choose(m message, args []any) (text, error) {
 	if !ok || n < 0 {
 		return nil, errors.New(`the argument "count" is no whole number`)
 	}
-	if t, ok := m.forms[plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)]; ok {
+	if t, ok := m.forms[plural.Cardinal.MatchPlural(l.tag(), n, 0, 0, 0, 0)]; ok {
 		return t, nil
 	}
 	return m.forms[plural.Other], nil
@@ -196,17 +196,17 @@ func argument(args []any, name string) (any, bool) {
 
 // Has reports whether there is such a message.
 func (l *Language) Has(key string) bool {
-	_, ok := l.messages[key]
+	_, ok := l.content().messages[key]
 	return ok
 }
 
 // Keys are all messages there are, sorted.
-func (l *Language) Keys() []string { return slices.Sorted(maps.Keys(l.messages)) }
+func (l *Language) Keys() []string { return slices.Sorted(maps.Keys(l.content().messages)) }
 
 // Source is a message as it stands in the file, for scripts, which put the
 // arguments in themselves: a string, or a map of plural categories.
 func (l *Language) Source(key string) (any, error) {
-	m, ok := l.messages[key]
+	m, ok := l.content().messages[key]
 	if !ok {
 		return nil, fmt.Errorf("language %s: there is no message %q", l.name, key)
 	}

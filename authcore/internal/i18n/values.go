@@ -22,7 +22,7 @@ func (l *Language) Funcs() template.FuncMap {
 // Time writes a moment of UTC in the language's own order and names.
 func (l *Language) Time(at time.Time) string {
 	at = at.UTC()
-	return l.Text("time.moment", "day", at.Day(), "month", Word(l.months[at.Month()-1]), "year", at.Year(),
+	return l.Text("time.moment", "day", at.Day(), "month", Word(l.content().months[at.Month()-1]), "year", at.Year(),
 		"hour", Word(at.Format("15")), "minute", Word(at.Format("04")))
 }
 
