@@ -130,6 +130,10 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if err != nil {
 		return "", err
 	}
+	open, err := s.codesOpen(tx, f)
+	if err != nil {
+		return "", err
+	}
 	typ := evLinkRequested
 	switch {
 	case !within:
@@ -139,7 +143,7 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	case u != nil && !eligible:
 		unsent = "the user has a passkey or an authenticator app, and e-mail alone does not do beside it"
 	case u != nil:
-		f.UserID, f.Epoch, f.NoCode = u.ID, u.Epoch, u.WrongCodes >= maxWrongCodes
+		f.UserID, f.Epoch, f.NoCode = u.ID, u.Epoch, !open
 	case s.mayRegister(addr):
 		f.Register = true
 	case s.mayAsk(addr):
@@ -270,7 +274,7 @@ func (s *Service) verify(ctx context.Context, typed string, b Browser, mine func
 		if err != nil {
 			return fmt.Errorf("reading the flow: %w", err)
 		}
-		open, err := codesOpen(tx, &f)
+		open, err := s.codesOpen(tx, &f)
 		if err != nil {
 			return err
 		}
@@ -292,20 +296,29 @@ func (s *Service) VerifyAPICode(ctx context.Context, secret Token, typed, origin
 	return s.verify(ctx, typed, Browser{Client: client, Flow: secret}, mine)
 }
 
-// codesOpen reports whether the account still takes codes. Flows that were
-// begun before the hundredth wrong one are asked too: the stop is hard (EC-3).
-func codesOpen(tx store.Tx, f *flow) (bool, error) {
-	if f.NoCode || f.UserID == "" {
-		return !f.NoCode, nil
+// wrongCounter counts the wrong codes in a row for an address, over all flows. An
+// address without an account is counted too: what is written must not tell (EN).
+func wrongCounter(addr string) string { return "wrong/" + addr }
+
+// codesOpen reports whether the address still takes codes. Flows that were begun
+// before the hundredth wrong one are asked too: the stop is hard (EC-3).
+func (s *Service) codesOpen(tx store.Tx, f *flow) (bool, error) {
+	if f.NoCode {
+		return false, nil
 	}
-	u, err := tx.User(f.UserID)
-	if errors.Is(err, store.ErrNotFound) {
-		return true, nil // nobody signs in: the flow is over
-	}
+	c, err := tx.AddCounter(wrongCounter(f.Email), 0, s.now(), time.Hour)
 	if err != nil {
-		return false, fmt.Errorf("reading the user: %w", err)
+		return false, fmt.Errorf("reading the wrong codes: %w", err)
 	}
-	return u.WrongCodes < maxWrongCodes, nil
+	return c.Count < maxWrongCodes, nil
+}
+
+// rightCode forgets the wrong ones, once a whole sign-in has succeeded (RL-6).
+func rightCode(tx store.Tx, addr string) error {
+	if err := tx.ClearCounter(wrongCounter(addr)); err != nil {
+		return fmt.Errorf("forgetting the wrong codes: %w", err)
+	}
+	return nil
 }
 
 // wrongCode commits the count (EC-2). What cannot be a code at all is not a
@@ -324,13 +337,15 @@ func (s *Service) wrongCode(tx *txn, key store.Hash, f *flow, c Client, counts b
 	} else if err := tx.Put(store.KindFlow, key, f, f.SentAt.Add(s.cfg.LinkTTL)); err != nil {
 		return nil, fmt.Errorf("counting a wrong code: %w", err)
 	}
-	if u, err := tx.User(f.UserID); err == nil {
-		u.WrongCodes++
-		if err := tx.PutUser(u); err != nil {
-			return nil, fmt.Errorf("counting a wrong code: %w", err)
-		}
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("reading the user: %w", err)
+	// Asked of the address and not of the flow, which may be a decoy of somebody's.
+	window := wrongCodesKept
+	if _, err := tx.UserByEmail(f.Email); errors.Is(err, store.ErrNotFound) {
+		window = wrongCodesOfNobody
+	} else if err != nil {
+		return nil, fmt.Errorf("finding the address: %w", err)
+	}
+	if _, err := tx.AddCounter(wrongCounter(f.Email), 1, s.now(), window); err != nil {
+		return nil, fmt.Errorf("counting a wrong code: %w", err)
 	}
 	return refusal, tx.audit(event{typ: evLinkFailed, client: c, subject: f.UserID, details: map[string]string{"why": "wrong code"}})
 }

@@ -70,7 +70,7 @@ func TestEmail_FifthWrongCodeDestroysCodeAndLink_EC2(t *testing.T) {
 	f.refused(err, FlowExpired)
 	_, err = f.s.RedeemLink(f.ctx(), m.link, b)
 	f.refused(err, LinkInvalid)
-	if got := f.user(alice).WrongCodes; got != maxCodeTries {
+	if got := f.wrongCodes(alice); got != maxCodeTries {
 		t.Errorf("the account counts %d wrong codes instead of %d", got, maxCodeTries)
 	}
 	if got := len(f.audit(evLinkFailed)); got != maxCodeTries {
@@ -78,7 +78,7 @@ func TestEmail_FifthWrongCodeDestroysCodeAndLink_EC2(t *testing.T) {
 	}
 	before := f.updates.Load()
 	_, _ = f.s.VerifyCode(f.ctx(), m.code, b)
-	if got := f.user(alice).WrongCodes; got != maxCodeTries || f.updates.Load() != before+1 {
+	if got := f.wrongCodes(alice); got != maxCodeTries || f.updates.Load() != before+1 {
 		t.Error("a try on a spent flow charged the account")
 	}
 }
@@ -89,7 +89,7 @@ func TestEmail_WrongCodesAreCountedUnderConcurrency_EC2(t *testing.T) {
 	b := f.newBrowser()
 	m := f.start(alice, b)
 	f.race(func(int) error { _, err := f.s.VerifyCode(f.ctx(), wrong(m.code), b); return err })
-	if got := f.user(alice).WrongCodes; got != maxCodeTries {
+	if got := f.wrongCodes(alice); got != maxCodeTries {
 		t.Errorf("50 parallel wrong codes counted as %d, want %d: more were compared than the flow allows", got, maxCodeTries)
 	}
 }
@@ -338,7 +338,7 @@ func TestEmail_HundredWrongCodesLeaveTheLinkOnly_EC3(t *testing.T) {
 	if _, err := f.s.RedeemLink(f.ctx(), m.link, b); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.user(alice).WrongCodes; got != 0 {
+	if got := f.wrongCodes(alice); got != 0 {
 		t.Errorf("after a sign-in the account still counts %d wrong codes", got)
 	}
 	if m := f.start(alice, b); m.code == "" {
@@ -349,13 +349,20 @@ func TestEmail_HundredWrongCodesLeaveTheLinkOnly_EC3(t *testing.T) {
 func (f *fixture) setWrongCodes(addr string, n int) {
 	f.t.Helper()
 	f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
-		u, err := tx.UserByEmail(addr)
-		if err != nil {
-			return err
-		}
-		u.WrongCodes = n
-		return tx.PutUser(u)
+		_, err := tx.AddCounter(wrongCounter(addr), n, f.clock.now(), wrongCodesKept)
+		return err
 	}))
+}
+
+// wrongCodes is how many are counted for the address.
+func (f *fixture) wrongCodes(addr string) (n int) {
+	f.t.Helper()
+	f.must(f.store.View(f.ctx(), func(tx store.Tx) error {
+		c, err := tx.AddCounter(wrongCounter(addr), 0, f.clock.now(), time.Hour)
+		n = c.Count
+		return err
+	}))
+	return n
 }
 
 func TestEmail_PendingFlowFollowsTheMethodsOfTheCurrentConfiguration_SE6(t *testing.T) {

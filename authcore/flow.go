@@ -184,13 +184,13 @@ func (s *Service) welcome(tx *txn, u *store.User, client Client) (first bool, er
 			return first, err
 		}
 	}
-	if u.WrongCodes == 0 && (client.Lang == "" || u.Lang == client.Lang) {
+	if err := rightCode(tx, u.Email); err != nil {
+		return first, err
+	}
+	if client.Lang == "" || u.Lang == client.Lang {
 		return first, nil
 	}
-	u.WrongCodes = 0
-	if client.Lang != "" {
-		u.Lang = client.Lang
-	}
+	u.Lang = client.Lang
 	if err := tx.PutUser(u); err != nil {
 		return first, fmt.Errorf("storing the user: %w", err)
 	}

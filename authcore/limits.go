@@ -14,6 +14,11 @@ const (
 	// mails carry the link only, until a sign-in succeeds (EC-3, NIST
 	// 800-63B-4 §3.2.2).
 	maxWrongCodes = 100
+	// wrongCodesKept is how long they are counted as one row; a year without a
+	// sign-in is a long one. Those of an address without an account are of use to
+	// nobody, and strangers choose the address (DS-1).
+	wrongCodesKept     = 365 * 24 * time.Hour
+	wrongCodesOfNobody = time.Hour
 	// mailsPerSource and mailsGlobal bound mail that strangers can cause, per
 	// hour (EC-4); the first grows with the requests that one may send a minute.
 	// A browser that signed the user in before is no stranger, so an office

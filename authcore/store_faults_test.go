@@ -34,7 +34,7 @@ func story(t *testing.T, f *fixture) {
 		_, err := f.s.VerifyCode(f.ctx(), wrong(m.code), wrongly)
 		f.refused(err, []Reason{CodeInvalid, CodeExhausted}[b2i(i == maxCodeTries-1)])
 	}
-	if got := f.user(alice).WrongCodes; got != maxCodeTries {
+	if got := f.wrongCodes(alice); got != maxCodeTries {
 		t.Errorf("%d wrong codes are counted", got)
 	}
 	api := f.apiSignIn(alice, "spa")

@@ -50,7 +50,6 @@ type User struct {
 	CreatedAt   time.Time `json:"created_at"`
 	VerifiedAt  time.Time `json:"verified_at,omitzero"`   // first proof of the address; before it no credential, session or token exists (EM-7)
 	NotNowUntil time.Time `json:"not_now_until,omitzero"` // the offer of a passkey rests until then
-	WrongCodes  int       `json:"wrong_codes,omitempty"`  // wrong e-mail codes in a row, over all flows (EC-3)
 	DeviceEpoch uint64    `json:"device_epoch,omitempty"` // browsers remembered under an older one are strangers, access tokens made under one are dead
 	Lang        string    `json:"lang,omitempty"`         // BCP 47 tag of the language they last signed in with, for mails; empty: English
 

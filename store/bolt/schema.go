@@ -91,9 +91,7 @@ func listsAuditBySubject(b *bbolt.Tx) error {
 		if err := json.Unmarshal(value, &rec); err != nil {
 			return false, fmt.Errorf("decoding audit record %s: %w (%w)", id, errDamaged, err)
 		}
-		if rec.Subject != "" {
-			keys = append(keys, owned(rec.Subject, id))
-		}
+		keys = append(keys, owned(rec.Subject, id))
 		return true, nil
 	})
 	if err != nil {

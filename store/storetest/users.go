@@ -48,7 +48,7 @@ func userAbsent(t *testing.T, s store.Store) {
 func userRoundTrip(t *testing.T, s store.Store) {
 	full := user("full")
 	full.Disabled, full.Admin, full.Named, full.Unnamed = true, true, true, true
-	full.NotNowUntil, full.WrongCodes = after(time.Hour), 3
+	full.NotNowUntil = after(time.Hour)
 	bare := &store.User{ID: "bare", Email: "bare@example.com", Name: "bare", Handle: []byte{0, 255}}
 	zoned := user("zoned")
 	zoned.CreatedAt = start().In(time.FixedZone("east", 2*3600))
