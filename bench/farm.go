@@ -197,7 +197,7 @@ func (f *farm) signIn(ctx context.Context) error {
 		return err
 	}
 	defer b.CloseIdleConnections()
-	if f.ours.cookies, err = b.signIn(ctx, f.ours.app+"/", f.mailbox.codes); err != nil {
+	if f.ours.cookies, err = b.signIn(ctx, f.ours.app+"/", f.codes); err != nil {
 		return fmt.Errorf("signing in through the edge: %w\n%s", err, f.own.lastWords())
 	}
 	f.constant.cookies = f.ours.cookies // it does not look, but all get as many bytes

@@ -99,7 +99,7 @@ func setUpGuards(ctx context.Context, s *scenario, o options) error {
 		return err
 	}
 	defer b.CloseIdleConnections()
-	session, err := b.signIn(ctx, sites[guarded]+"/", s.mailbox.codes)
+	session, err := b.signIn(ctx, sites[guarded]+"/", s.codes)
 	if err != nil {
 		return fmt.Errorf("signing in: %w\n%s", err, caddy.lastWords())
 	}

@@ -38,6 +38,7 @@ type scenario struct {
 	upstream      *child
 	load          *child
 	mailbox       *mailbox
+	codes         chan string // of the mails that came
 	servers       []*server
 	variants      []variant
 	base, control string // two variants that are the same: what differs between them is noise (A/A)
@@ -85,7 +86,7 @@ func compare(ctx context.Context, o options, setUp func(context.Context, *scenar
 		return nil, fmt.Errorf("making a directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s := &scenario{dir: dir}
+	s := &scenario{dir: dir, codes: make(chan string, 1)}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if s.upstream, err = startChild("upstream"); err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func compare(ctx context.Context, o options, setUp func(context.Context, *scenar
 	if s.load, err = startChild("load"); err != nil {
 		return nil, err
 	}
-	if s.mailbox, err = openMailbox(); err != nil {
+	if s.mailbox, err = openMailbox(passOn(s.codes)); err != nil {
 		return nil, err
 	}
 	if err := setUp(ctx, s, o); err != nil {

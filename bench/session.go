@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
 	"github.com/passwordless-auth/passwordless-auth/store"
 	"github.com/passwordless-auth/passwordless-auth/store/bolt"
 )
@@ -83,22 +81,13 @@ func (b *browser) open(ctx context.Context, target string) (page, error) {
 	return b.load(ctx, http.MethodGet, target, nil)
 }
 
-// load makes a navigation (Fetch Metadata, W3C) as the person's own act.
+// load opens a page, or sends a form.
 func (b *browser) load(ctx context.Context, method, target string, form url.Values) (page, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(form.Encode()))
 	if err != nil {
 		return page{}, err
 	}
-	site := "none"
-	if method == http.MethodPost {
-		site = "same-origin"
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	for name, value := range map[string]string{
-		"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": site,
-	} {
-		req.Header.Set(name, value)
-	}
+	navigate(req)
 	res, err := b.Do(req)
 	if err != nil {
 		return page{}, fmt.Errorf("opening a page: %w", err)
@@ -111,15 +100,39 @@ func (b *browser) load(ctx context.Context, method, target string, form url.Valu
 	return page{res.Request.URL, res.StatusCode, string(body)}, nil
 }
 
+// navigate makes a request a person's own act (Fetch Metadata, W3C): an address
+// that was typed, or a form that was sent.
+func navigate(req *http.Request) {
+	site := "none"
+	if req.Method == http.MethodPost {
+		site = "same-origin"
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range map[string]string{
+		"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": site,
+	} {
+		req.Header.Set(name, value)
+	}
+}
+
 var (
 	formPattern   = regexp.MustCompile(`(?s)<form method="post" action="([^"]*)".*?</form>`)
 	hiddenPattern = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 )
 
-// submit sends the page's form with that action, its hidden fields and one that
-// was typed.
+// submit sends the page's form with that action and one field that was typed.
 func (b *browser) submit(ctx context.Context, p page, action, field, typed string) (page, error) {
-	for _, form := range formPattern.FindAllStringSubmatch(p.body, -1) {
+	values, ok := filled(p.body, action, field, typed)
+	if !ok {
+		return page{}, fmt.Errorf("no form for %s on %v", action, p)
+	}
+	return b.load(ctx, http.MethodPost, p.url.ResolveReference(&url.URL{Path: action}).String(), values)
+}
+
+// filled is what a page's form with that action sends: its hidden fields and one
+// that was typed; false where there is no such form.
+func filled(body, action, field, typed string) (url.Values, bool) {
+	for _, form := range formPattern.FindAllStringSubmatch(body, -1) {
 		if html.UnescapeString(form[1]) != action {
 			continue
 		}
@@ -127,9 +140,9 @@ func (b *browser) submit(ctx context.Context, p page, action, field, typed strin
 		for _, hidden := range hiddenPattern.FindAllStringSubmatch(form[0], -1) {
 			values.Set(html.UnescapeString(hidden[1]), html.UnescapeString(hidden[2]))
 		}
-		return b.load(ctx, http.MethodPost, p.url.ResolveReference(&url.URL{Path: action}).String(), values)
+		return values, true
 	}
-	return page{}, fmt.Errorf("no form for %s on %v", action, p)
+	return nil, false
 }
 
 // signIn opens an app, signs in by the code that is mailed, and returns the
@@ -174,55 +187,4 @@ func (b *browser) arrived(p page, app string) (string, error) {
 		}
 	}
 	return "", errors.New("the sign-in left no session cookie")
-}
-
-// mailbox is an SMTP server on loopback that passes on the codes it receives.
-type mailbox struct {
-	server *smtp.Server
-	addr   string
-	codes  chan string
-}
-
-func openMailbox() (*mailbox, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("opening the mailbox: %w", err)
-	}
-	m := &mailbox{addr: ln.Addr().String(), codes: make(chan string, 1)}
-	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return delivery{m.codes}, nil }))
-	m.server.Domain = "localhost"
-	m.server.ReadTimeout, m.server.WriteTimeout = patience, patience
-	go func() { _ = m.server.Serve(ln) }() // ends with ErrServerClosed
-	return m, nil
-}
-
-func (m *mailbox) close() error { return m.server.Close() }
-
-// delivery is one SMTP session.
-type delivery struct{ codes chan<- string }
-
-var (
-	codePattern = regexp.MustCompile(`\b(\d{4}) (\d{4})\b`) // as mails show it (DESIGN §6)
-	errNoCode   = &smtp.SMTPError{Code: 554, Message: "no code in this mail"}
-)
-
-func (delivery) Mail(string, *smtp.MailOptions) error { return nil }
-func (delivery) Rcpt(string, *smtp.RcptOptions) error { return nil }
-func (delivery) Reset()                               {}
-func (delivery) Logout() error                        { return nil }
-
-func (d delivery) Data(r io.Reader) error {
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	code := codePattern.FindSubmatch(raw)
-	if code == nil {
-		return errNoCode
-	}
-	select {
-	case d.codes <- string(code[1]) + string(code[2]):
-	default: // one is enough
-	}
-	return nil
 }
