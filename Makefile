@@ -55,7 +55,7 @@ setup: ## Install the parts the tests need (Debian as root; lists them elsewhere
 	test/setup.sh
 
 .PHONY: bench
-bench: build ## Measure the targets in twenty minutes; PEERS=name=path,… compares with others; writes docs/performance.md
+bench: build ## Measure the targets in 25 minutes; PEERS=name=path,… compares with others; writes docs/performance.md
 	go run ./bench $(if $(PEERS),-peers '$(PEERS)')
 
 .PHONY: lint

@@ -10,13 +10,14 @@ import (
 )
 
 // The upstream and the load run in processes of their own, so that the CPU time
-// of Caddy's process is Caddy's alone. Each is this program again, and answers
+// of Caddy's process is Caddy's alone; a mailbox, where it would disturb a clock. Each is this program again, and answers
 // one line of JSON on stdout for each line on stdin until stdin ends.
 
 // roles are what a child can be.
 var roles = map[string]func(io.Reader, io.Writer) error{
 	"upstream": serveUpstream,
 	"load":     serveLoad,
+	"mailbox":  serveMailbox,
 }
 
 // child is a running one.

@@ -67,6 +67,16 @@ var (
 	errNoCode   = &smtp.SMTPError{Code: 554, Message: "no code in this mail"}
 )
 
+// serveMailbox takes mails that nobody reads; its answer is its address.
+func serveMailbox(in io.Reader, out io.Writer) error {
+	m, err := openMailbox(func(string, []byte) error { return nil })
+	if err != nil {
+		return err
+	}
+	defer m.close() //nolint:errcheck // the process ends
+	return answer(in, out, func(struct{}) (any, error) { return m.addr, nil })
+}
+
 // codeIn is the code of a sign-in mail, or empty.
 func codeIn(mail []byte) string {
 	code := codePattern.FindSubmatch(mail)

@@ -24,6 +24,7 @@ type Report struct {
 	Benchmarks  []Benchmark
 	Start       *Start
 	Open        *Open
+	SignIn      *SignIn
 }
 
 // Machine is what the figures depend on.
@@ -61,6 +62,9 @@ func (r *Report) write(w io.Writer) error {
 	}
 	if len(r.Benchmarks) > 0 {
 		r.writeBenchmarks(&b)
+	}
+	if r.SignIn != nil {
+		r.writeSignIn(&b)
 	}
 	r.writeRest(&b)
 	_, err := io.WriteString(w, b.String())

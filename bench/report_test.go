@@ -12,8 +12,9 @@ func goodReport() *Report {
 	r := &Report{
 		Machine: Machine{CPU: "A Processor", Kernel: "Linux 6", Go: "go1.26", Cores: 2, Load: "0.00"},
 		Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Slices: 2, Span: time.Second,
-		Start: &Start{Ready: 0.1, Starts: 10, Resident: 50e6, Binary: 60e6},
-		Open:  &Open{Sessions: openSessions, Bytes: 1e9, Took: 0.001, Opens: opens},
+		Start:  &Start{Ready: 0.1, Starts: 10, Resident: 50e6, Binary: 60e6},
+		Open:   &Open{Sessions: openSessions, Bytes: 1e9, Took: 0.001, Opens: opens},
+		SignIn: goodSignIn(),
 	}
 	r.Guards = comparison(plain, control, guardVariants...)
 	r.ForwardAuth = comparison(always, alwaysAgain, append(askedRows(), siteRows()...)...)

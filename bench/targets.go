@@ -70,6 +70,9 @@ func (r *Report) targets() []Target {
 	if r.measured("start") {
 		list = append(list, r.startTargets()...)
 	}
+	if r.measured("sign-in") {
+		list = append(list, r.signInTargets()...)
+	}
 	return list
 }
 
