@@ -190,7 +190,7 @@ func (s *Service) changeAddress(tx *txn, l *Live, addr string, client Client) (T
 	if err != nil {
 		return "", err
 	}
-	if err := s.putFormer(tx, u.ID, append(before, formerAddress{old, l.Session.ID, s.now()})); err != nil {
+	if err := s.putFormer(tx, u.ID, append(before, formerAddress{old, l.Session.ID, l.Session.Behind, s.now()})); err != nil {
 		return "", err
 	}
 	u.Email = addr

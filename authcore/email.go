@@ -382,7 +382,7 @@ func (s *Service) finishEmail(tx *txn, key store.Hash, b Browser) (*Verified, *R
 	}
 	out := &Verified{To: f.To, Same: b.Flow != "" && b.Flow.Hash() == key}
 	if f.StepUp != "" {
-		out.StepUp, err = s.stepUp(tx, live.Session, AMREmail, nil)
+		out.StepUp, err = s.stepUp(tx, live, AMREmail, nil)
 		return out, nil, err
 	}
 	more, err := s.needsSecond(tx, u)

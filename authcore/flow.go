@@ -216,13 +216,17 @@ func (s *Service) verifyFirst(tx *txn, u *store.User, client Client) error {
 
 // stepUp renews the proof of an existing root session: same user, new token
 // (DESIGN §6).
-func (s *Service) stepUp(tx *txn, sess *store.Session, amr string, passkeyID []byte) (Token, error) {
+func (s *Service) stepUp(tx *txn, l *Live, amr string, passkeyID []byte) (Token, error) {
+	sess := l.Session
 	if !slices.Contains(sess.AMR, amr) {
 		sess.AMR = append(slices.Clone(sess.AMR), amr)
 	}
 	sess.AuthTime, sess.LastSeen = s.now(), s.now()
 	if passkeyID != nil {
 		sess.PasskeyID = passkeyID
+	}
+	if err := s.hangOn(tx, l.User, sess, amr); err != nil {
+		return "", err
 	}
 	return s.rotate(tx, sess)
 }

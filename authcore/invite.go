@@ -32,6 +32,7 @@ import (
 
 // invite is the stored record (store.KindInvite).
 type invite struct {
+	ID     string    `json:"id,omitempty"` // of a hand-out link, for what hangs on it
 	User   NewUser   `json:"user"`
 	Admin  bool      `json:"admin,omitempty"`
 	Lost   bool      `json:"lost,omitempty"`   // a hand-out link
@@ -75,6 +76,10 @@ func (s *Service) HandOut(ctx context.Context, actor, who string) (string, error
 	if err != nil {
 		return "", fmt.Errorf("making a hand-out link: %w", err)
 	}
+	id, err := secret.ID(s.rt.rand)
+	if err != nil {
+		return "", fmt.Errorf("naming a hand-out link: %w", err)
+	}
 	now, done := s.now(), event{typ: evHandOut, actor: actor}
 	err = s.update(ctx, func(tx *txn) error {
 		done.subject = ""
@@ -86,11 +91,11 @@ func (s *Service) HandOut(ctx context.Context, actor, who string) (string, error
 		if u.Disabled {
 			return &Refusal{Reason: Conflict, Detail: "That user is disabled; enable them first."}
 		}
-		inv := invite{User: NewUser{Email: u.Email}, Lost: true, Actor: actor, Epoch: u.Epoch, MadeAt: now}
+		inv := invite{ID: id, User: NewUser{Email: u.Email}, Lost: true, Actor: actor, Epoch: u.Epoch, MadeAt: now}
 		if err := tx.Put(store.KindInvite, token.Hash(), inv, now.Add(inviteTTL)); err != nil {
 			return fmt.Errorf("storing the hand-out link: %w", err)
 		}
-		if err := s.notify(tx, u, notice{What: NoticeHandOut, Since: now}, Client{}); err != nil {
+		if err := s.notify(tx, u, notice{What: NoticeHandOut, SessionID: id, Since: now}, Client{}); err != nil {
 			return err
 		}
 		return tx.audit(done.of(u.ID))
@@ -221,7 +226,7 @@ func (s *Service) AcceptInvite(ctx context.Context, raw string, b Browser) (*Sig
 				return err
 			}
 		}
-		out, err = s.signIn(tx, u, proven{amr: []string{inv.proves()}}, b)
+		out, err = s.signIn(tx, u, proven{amr: []string{inv.proves()}, handOut: inv.ID}, b)
 		return err
 	})
 	return out, orRefusal(err, refusal)

@@ -62,6 +62,10 @@ const (
 	// signInNotices an hour tell an account's owner of new devices: who got so
 	// many has been told, and a loop of sign-ins must not fill the queue (DS-1).
 	signInNotices = 20
+	// maxBehind bounds what a session is known to hang on. Nobody who is at home adds
+	// passkey by passkey, each from a sign-in by the one before, so often; of a
+	// chain that somebody else made, the notice of its beginning undoes it all.
+	maxBehind = 32
 	// requestTTL is how long an admin has to answer somebody who asks for an
 	// account; maxRequests bounds those who wait, over all sources (DS-1).
 	requestTTL  = 30 * 24 * time.Hour

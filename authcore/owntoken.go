@@ -35,7 +35,7 @@ func (s *Service) CreateOwnToken(ctx context.Context, l *Live, g Grant, name str
 		if token, rec, err = s.newToken(l.User, grant, name, expires); err != nil {
 			return nil, err
 		}
-		rec.CreatedBy, rec.AddedBy = l.User.ID, l.Session.ID
+		rec.CreatedBy, rec.AddedBy, rec.Behind = l.User.ID, l.Session.ID, l.Session.Behind
 		if err := tx.PutToken(rec); err != nil {
 			return nil, fmt.Errorf("storing an access token: %w", err)
 		}

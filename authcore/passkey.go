@@ -247,7 +247,7 @@ func (s *Service) finishPasskey(ctx context.Context, id string, body []byte, cli
 		return s.failedLogin(ctx, err, client)
 	}
 	return s.commitProof(ctx, proof, client, func(tx *txn, u *store.User) (*Refusal, error) {
-		return nil, then(tx, u, proven{[]string{AMRPasskey}, proof.credential.ID}, c.ClientID)
+		return nil, then(tx, u, proven{amr: []string{AMRPasskey}, passkeyID: proof.credential.ID}, c.ClientID)
 	})
 }
 

@@ -165,7 +165,7 @@ func (s *Service) unlimit(tx *txn, l *Live, credentialID []byte) (Token, error) 
 	}
 	l.Session.Epoch, l.Session.RecoveredAt = l.User.Epoch, time.Time{}
 	if l.Limited() {
-		return s.stepUp(tx, l.Session, AMRPasskey, credentialID)
+		return s.stepUp(tx, l, AMRPasskey, credentialID)
 	}
 	if err := tx.PutSession(l.Session); err != nil {
 		return "", fmt.Errorf("noting that a recovery code did its work: %w", err)
@@ -205,7 +205,7 @@ func (s *Service) storePasskey(tx *txn, l *Live, cred *webauthn.Credential, name
 		return nil, fmt.Errorf("encoding the passkey: %w", err)
 	}
 	key := &store.Passkey{
-		ID: cred.ID, UserID: l.User.ID, AddedBy: l.Session.ID, Name: cleanName(name, "Passkey"), Credential: encoded, AAGUID: cred.Authenticator.AAGUID,
+		ID: cred.ID, UserID: l.User.ID, AddedBy: l.Session.ID, Behind: l.Session.Behind, Name: cleanName(name, "Passkey"), Credential: encoded, AAGUID: cred.Authenticator.AAGUID,
 		CreatedAt: s.now(), Synced: cred.Flags.BackupState, RPID: s.cfg.RPID, TrustedAt: trusted,
 	}
 	if err := tx.PutPasskey(key); err != nil {

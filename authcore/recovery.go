@@ -46,7 +46,7 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, l *Live, client Client) 
 		if len(s.strong(l.User, keys)) == 0 {
 			return &Refusal{Reason: Conflict, Detail: "Add a passkey or an authenticator app first; recovery codes are for when those are lost."}, nil
 		}
-		set := &store.RecoveryCodes{Salt: make([]byte, 16), Made: recoveryCodes, MadeAt: s.now(), AddedBy: l.Session.ID}
+		set := &store.RecoveryCodes{Salt: make([]byte, 16), Made: recoveryCodes, MadeAt: s.now(), AddedBy: l.Session.ID, Behind: l.Session.Behind}
 		if _, err := io.ReadFull(s.rt.rand, set.Salt); err != nil {
 			return nil, fmt.Errorf("salting recovery codes: %w", err)
 		}

@@ -150,6 +150,7 @@ func (s *Service) session(ctx context.Context, token, host string, kind store.Se
 type proven struct {
 	amr       []string
 	passkeyID []byte // the credential, where it was one
+	handOut   string // the ID of the link, where it was one
 }
 
 // newSession is what startSession needs to know.
@@ -182,10 +183,13 @@ func (s *Service) startSession(tx *txn, n newSession) (Token, *store.Session, er
 	if slices.Contains(n.amr, AMRRecovery) {
 		sess.RecoveredAt = now
 	}
+	if n.handOut != "" {
+		sess.Behind = []string{n.handOut}
+	}
 	if n.root != nil {
 		// A child never outlives its root: it shares its beginning.
 		sess.RootID, sess.CreatedAt, sess.AuthTime = n.root.ID, n.root.CreatedAt, n.root.AuthTime
-	} else if err := s.capSessions(tx, n.user, n.client); err != nil {
+	} else if err := errors.Join(s.capSessions(tx, n.user, n.client), s.hangOn(tx, n.user, sess, n.amr...)); err != nil {
 		return "", nil, err
 	}
 	sess.Expires = s.expires(sess)

@@ -116,7 +116,7 @@ func (s *Service) StepUpTOTP(ctx context.Context, typed string, b Browser) (Toke
 		if refusal != nil || err != nil {
 			return refusal, err
 		}
-		token, err = s.stepUp(tx, l.Session, AMRTOTP, nil)
+		token, err = s.stepUp(tx, l, AMRTOTP, nil)
 		return nil, err
 	})
 	if err != nil {
@@ -136,6 +136,9 @@ func (s *Service) StepUpRecovery(ctx context.Context, typed string, b Browser) (
 			return refusal, err
 		}
 		l.Session.RecoveredAt, l.Session.LastSeen = s.now(), s.now()
+		if err := s.hangOn(tx, l.User, l.Session, AMRRecovery); err != nil {
+			return nil, err
+		}
 		if token, err = s.rotate(tx, l.Session); err != nil {
 			return nil, err
 		}
@@ -212,7 +215,7 @@ func (s *Service) FinishStepUp(ctx context.Context, id string, body []byte, b Br
 		if err != nil {
 			return nil, fmt.Errorf("reading the session: %w", err)
 		}
-		token, err = s.stepUp(tx, live.Session, AMRPasskey, proof.credential.ID)
+		token, err = s.stepUp(tx, live, AMRPasskey, proof.credential.ID)
 		return nil, err
 	})
 	if err != nil {

@@ -121,7 +121,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, l *Live, typed string, client
 		if err != nil {
 			return nil, err
 		}
-		l.User.TOTP = &store.TOTP{ID: e.ID, Sealed: e.Sealed, CreatedAt: s.now(), TrustedAt: trusted, AddedBy: l.Session.ID}
+		l.User.TOTP = &store.TOTP{ID: e.ID, Sealed: e.Sealed, CreatedAt: s.now(), TrustedAt: trusted, AddedBy: l.Session.ID, Behind: l.Session.Behind}
 		refusal, err := s.checkTOTP(tx, l.User, typed, client)
 		if err != nil {
 			return nil, err
@@ -138,7 +138,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, l *Live, typed string, client
 			return nil, err
 		}
 		l.Session.Epoch = l.User.Epoch
-		if token, err = s.stepUp(tx, l.Session, AMRTOTP, nil); err != nil {
+		if token, err = s.stepUp(tx, l, AMRTOTP, nil); err != nil {
 			return nil, err
 		}
 		if err := s.notify(tx, l.User, noticeOf(l, NoticeTOTPAdded), client); err != nil {

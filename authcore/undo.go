@@ -20,12 +20,12 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 	if err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
-	culprits := culprits(n, all)
+	culprit := n.SessionID
 	before, err := s.guarded(tx, u)
 	if err != nil {
 		return err
 	}
-	gone, err := s.takeBack(tx, u, culprits, client)
+	gone, err := s.takeBack(tx, u, culprit, client)
 	if err != nil {
 		return err
 	}
@@ -33,11 +33,11 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 	if err != nil {
 		return err
 	}
-	if err := s.restoreAddress(tx, u, culprits); err != nil {
+	if err := s.restoreAddress(tx, u, culprit); err != nil {
 		return err
 	}
 	for _, sess := range all {
-		if sess.Kind == store.AppSession || !slices.Contains(culprits, sess.ID) && !gone.carried(sess) {
+		if sess.Kind == store.AppSession || !hangs(culprit, sess.ID, sess.Behind) && !gone.carried(sess) {
 			continue
 		}
 		if err := s.endSession(tx, sess, client, u.ID, notTheirs); err != nil {
@@ -71,21 +71,47 @@ func bare(u *store.User) bool { return u.Freeze != nil && u.Freeze.Bare }
 
 const notTheirs = "its owner says that it was not them"
 
-// culprits are the IDs of the sessions that the notice is about: the one that
-// did it or, where a link was handed out, those that the link began.
-func culprits(n *notice, all []*store.Session) (ids []string) {
-	if n.SessionID != "" {
-		return []string{n.SessionID}
-	}
-	if n.What != NoticeHandOut {
-		return nil
-	}
-	for _, sess := range all {
-		if slices.Contains(sess.AMR, AMRHandOut) && !sess.CreatedAt.Before(n.Since) {
-			ids = append(ids, sess.ID)
+// hangs reports whether there would be something without the culprit, a session or
+// a hand-out link: it is that session, or added by it, or by one that hangs on it.
+func hangs(culprit, id string, behind []string) bool {
+	return culprit != "" && (id == culprit || slices.Contains(behind, culprit))
+}
+
+// hangOn notes in a session what its proof by methods hangs on. Those in between
+// may have ended, and what they added be gone, when somebody says that the first
+// was not them. What is older than any notice of who added it is not asked about.
+func (s *Service) hangOn(tx store.Tx, u *store.User, sess *store.Session, methods ...string) error {
+	add := func(id string, behind []string, at time.Time) {
+		if s.now().Sub(at) > max(s.cfg.SessionAbsolute, s.cfg.RefreshTTL)+noticeTTL {
+			return
+		}
+		for _, id := range append(slices.Clone(behind), id) {
+			if id != "" && id != sess.ID && len(sess.Behind) < maxBehind && !slices.Contains(sess.Behind, id) {
+				sess.Behind = append(slices.Clone(sess.Behind), id)
+			}
 		}
 	}
-	return ids
+	if slices.Contains(methods, AMRPasskey) {
+		k, err := tx.Passkey(sess.PasskeyID)
+		if err != nil {
+			return fmt.Errorf("reading the passkey of a session: %w", err)
+		}
+		add(k.AddedBy, k.Behind, k.CreatedAt)
+	}
+	if u.TOTP != nil && slices.Contains(methods, AMRTOTP) {
+		add(u.TOTP.AddedBy, u.TOTP.Behind, u.TOTP.CreatedAt)
+	}
+	if u.Recovery != nil && slices.Contains(methods, AMRRecovery) {
+		add(u.Recovery.AddedBy, u.Recovery.Behind, u.Recovery.MadeAt)
+	}
+	if !slices.Contains(methods, AMREmail) {
+		return nil
+	}
+	list, err := s.formerAddresses(tx, u.ID)
+	for _, a := range list {
+		add(a.SessionID, a.Behind, a.At)
+	}
+	return err
 }
 
 // takenBack is what a session had added.
@@ -102,14 +128,14 @@ func (g *takenBack) carried(sess *store.Session) bool {
 		!g.codes.IsZero() && slices.Contains(sess.AMR, AMRRecovery) && !sess.CreatedAt.Before(g.codes)
 }
 
-// takeBack removes what the sessions added. The user is stored by the caller.
-func (s *Service) takeBack(tx *txn, u *store.User, culprits []string, client Client) (gone takenBack, err error) {
+// takeBack removes what hangs on the culprit. The user is stored by the caller.
+func (s *Service) takeBack(tx *txn, u *store.User, culprit string, client Client) (gone takenBack, err error) {
 	keys, err := tx.PasskeysOf(u.ID)
 	if err != nil {
 		return gone, fmt.Errorf("listing passkeys: %w", err)
 	}
 	for _, k := range keys {
-		if !slices.Contains(culprits, k.AddedBy) {
+		if !hangs(culprit, k.AddedBy, k.Behind) {
 			continue
 		}
 		if _, err := tx.TakePasskey(k.ID); err != nil {
@@ -122,17 +148,17 @@ func (s *Service) takeBack(tx *txn, u *store.User, culprits []string, client Cli
 		return gone, fmt.Errorf("listing access tokens: %w", err)
 	}
 	for _, t := range tokens {
-		if !slices.Contains(culprits, t.AddedBy) {
+		if !hangs(culprit, t.AddedBy, t.Behind) {
 			continue
 		}
 		if err := s.endToken(tx, t, client, u.ID, notTheirs); err != nil {
 			return gone, err
 		}
 	}
-	if u.Recovery != nil && slices.Contains(culprits, u.Recovery.AddedBy) {
+	if u.Recovery != nil && hangs(culprit, u.Recovery.AddedBy, u.Recovery.Behind) {
 		gone.codes, u.Recovery = u.Recovery.MadeAt, nil
 	}
-	if u.TOTP != nil && slices.Contains(culprits, u.TOTP.AddedBy) {
+	if u.TOTP != nil && hangs(culprit, u.TOTP.AddedBy, u.TOTP.Behind) {
 		gone.totp, u.TOTP = true, nil
 	}
 	return gone, nil
@@ -163,6 +189,7 @@ func (s *Service) thaw(tx *txn, u *store.User, client Client) error {
 type formerAddress struct {
 	Email     string    `json:"email"`
 	SessionID string    `json:"session_id"`
+	Behind    []string  `json:"behind,omitempty"` // what that session hung on
 	At        time.Time `json:"at"`
 }
 
@@ -189,16 +216,16 @@ func (s *Service) putFormer(tx store.Tx, userID string, list []formerAddress) er
 	return nil
 }
 
-// restoreAddress gives the account the address that it had before the sessions
+// restoreAddress gives the account the address that it had before the culprit
 // changed it, where nobody else has that by now. Every change since is forgotten
 // with theirs: its notice may lie in a mailbox of a stranger who had it for a
 // while, and must not bring that back. The user is stored by the caller.
-func (s *Service) restoreAddress(tx *txn, u *store.User, culprits []string) error {
+func (s *Service) restoreAddress(tx *txn, u *store.User, culprit string) error {
 	list, err := s.formerAddresses(tx, u.ID)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(list, func(r formerAddress) bool { return slices.Contains(culprits, r.SessionID) })
+	i := slices.IndexFunc(list, func(r formerAddress) bool { return hangs(culprit, r.SessionID, r.Behind) })
 	if i < 0 {
 		return nil
 	}

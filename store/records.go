@@ -73,6 +73,7 @@ type TOTP struct {
 	// TrustedAt is from when on it counts where a policy requires TOTP.
 	TrustedAt time.Time `json:"trusted_at,omitzero"`
 	AddedBy   string    `json:"added_by,omitempty"` // ID of the session that did
+	Behind    []string  `json:"behind,omitempty"`   // what that session hung on: Session.Behind
 }
 
 // RecoveryCodes are what is left of a person's set of one-time codes.
@@ -82,6 +83,7 @@ type RecoveryCodes struct {
 	Made    int       `json:"made"`           // how many there were
 	MadeAt  time.Time `json:"made_at"`
 	AddedBy string    `json:"added_by,omitempty"` // ID of the session that did
+	Behind  []string  `json:"behind,omitempty"`   // what that session hung on: Session.Behind
 }
 
 // Freeze stops additions to an account whose owner said of something done in
@@ -111,6 +113,7 @@ type Passkey struct {
 	// zero: from the beginning.
 	TrustedAt time.Time `json:"trusted_at,omitzero"`
 	AddedBy   string    `json:"added_by,omitempty"` // ID of the session that did
+	Behind    []string  `json:"behind,omitempty"`   // what that session hung on: Session.Behind
 }
 
 // SessionKind says what a session is good for. The kinds are never
@@ -145,6 +148,10 @@ type Session struct {
 	// RecoveredAt is when it was confirmed by a recovery code, which lets it add
 	// a passkey and do nothing else.
 	RecoveredAt time.Time `json:"recovered_at,omitzero"`
+	// Behind are the sessions, by ID and oldest first, without which this one would
+	// not be: that added the passkey, app or codes that it was proved by, or
+	// changed the address; or the ID of the hand-out link that began it.
+	Behind []string `json:"behind,omitempty"`
 }
 
 // AccessToken lets a script or an app do at one host what its user may do
@@ -161,6 +168,7 @@ type AccessToken struct {
 	Networks  []string  `json:"networks,omitempty"` // prefixes it may be used from; none: anywhere
 	CreatedBy string    `json:"created_by"`         // user id or "host"
 	AddedBy   string    `json:"added_by,omitempty"` // ID of its owner's session, where its owner made it
+	Behind    []string  `json:"behind,omitempty"`   // what that session hung on: Session.Behind
 	CreatedAt time.Time `json:"created_at"`
 	Expires   time.Time `json:"expires,omitzero"` // zero: never
 	LastUsed  time.Time `json:"last_used,omitzero"`

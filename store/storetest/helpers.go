@@ -29,9 +29,9 @@ func user(id string) *store.User {
 		CreatedAt: start(), VerifiedAt: after(time.Minute), Lang: "de",
 		TOTP: &store.TOTP{
 			ID: "t1", Sealed: []byte("sealed"), CreatedAt: after(2 * time.Minute), LastUsed: after(time.Hour), LastStep: 59_000_000,
-			TrustedAt: after(3 * time.Minute), AddedBy: "s1",
+			TrustedAt: after(3 * time.Minute), AddedBy: "s1", Behind: []string{"s0"},
 		},
-		Recovery: &store.RecoveryCodes{Salt: []byte("salt"), Left: []store.Hash{hash(1), hash(2)}, Made: 10, MadeAt: after(4 * time.Minute), AddedBy: "s1"},
+		Recovery: &store.RecoveryCodes{Salt: []byte("salt"), Left: []store.Hash{hash(1), hash(2)}, Made: 10, MadeAt: after(4 * time.Minute), AddedBy: "s1", Behind: []string{"s0"}},
 		Freeze:   &store.Freeze{At: after(5 * time.Minute), Since: after(time.Minute), Bare: true},
 		Guesses:  []time.Time{after(6 * time.Minute), after(7 * time.Minute)},
 	}
@@ -41,6 +41,7 @@ func passkey(id, userID string, created time.Time) *store.Passkey {
 	return &store.Passkey{
 		ID: []byte(id), UserID: userID, Name: "laptop", Credential: []byte(`{"key":1}`),
 		AAGUID: []byte{1, 2, 3}, CreatedAt: created, LastUsed: created.Add(time.Hour), Synced: true, RPID: "example.com",
+		AddedBy: "s1", Behind: []string{"s0"},
 	}
 }
 
@@ -49,6 +50,7 @@ func session(n int, id, userID string) *store.Session {
 		Hash: hash(n), ID: id, Kind: store.RootSession, UserID: userID, Epoch: 7, Host: "auth.example.com",
 		AMR: []string{"email"}, AuthTime: start(), CreatedAt: after(time.Duration(n) * time.Second),
 		LastSeen: start(), Expires: after(24 * time.Hour), IP: "192.0.2.1", UserAgent: "test", RecoveredAt: after(time.Hour),
+		Behind: []string{"s0"},
 	}
 }
 
