@@ -71,10 +71,10 @@ func (k NoticeKind) Message() string {
 type notice struct {
 	What      NoticeKind `json:"what"`
 	UserID    string     `json:"user_id"`
-	SessionID string     `json:"session_id"` // that did it; the ID of a link that was handed out
-	Since     time.Time  `json:"since"`                // when that session began
-	Name      string     `json:"name,omitempty"`       // of the passkey or token concerned
-	To        string     `json:"to"`                   // the address that is told
+	SessionID string     `json:"session_id"`     // that did it; the ID of a link that was handed out
+	Since     time.Time  `json:"since"`          // when that session began
+	Name      string     `json:"name,omitempty"` // of the passkey or token concerned
+	To        string     `json:"to"`             // the address that is told
 	Agent     string     `json:"agent,omitempty"`
 	MadeAt    time.Time  `json:"made_at"`
 }
