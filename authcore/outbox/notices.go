@@ -27,7 +27,7 @@ func readNotice(a About, m *store.Message, secrets map[string]string) (any, erro
 		return nil, err
 	}
 	// EM-8: the name of a passkey or token is its owner's, or an attacker's.
-	name := plain(m.Params[authcore.ParamName], maxBrand)
+	name := unlinked(plain(m.Params[authcore.ParamName], maxBrand))
 	return Notice{a, i18n.Embedded().Lookup(a.Lang).Text(key, "name", name), m.Params[authcore.ParamEmail], link}, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"sync"
 	text "text/template"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
@@ -216,6 +217,23 @@ func hostname(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// unlinked parts what mail programs would turn into a link though it has no
+// scheme: "evil.example/x" and "a@evil.example" (EM-8). Version numbers stay.
+func unlinked(s string) string {
+	var b strings.Builder
+	var before rune
+	for i, r := range s {
+		next, _ := utf8.DecodeRuneInString(s[i+utf8.RuneLen(r):])
+		b.WriteRune(r)
+		dot := r == '.' || r == '\u3002' || r == '\uff0e' || r == '\uff61' // all are dots to IDNA
+		if r == '@' || dot && before != 0 && before != ' ' && unicode.IsLetter(next) {
+			b.WriteByte(' ')
+		}
+		before = r
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // plain makes s fit to stand in a sentence of a mail (EM-8): one line, at most
