@@ -69,7 +69,11 @@ func (s *Service) ask(tx *txn, f *flow, client Client) (*Refusal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting requests: %w", err)
 	}
-	if n >= maxRequests {
+	_, within, err := chargeSource(tx, "requests/", client.source(), requestsPerSource, s.now(), requestTTL)
+	if err != nil {
+		return nil, err
+	}
+	if n >= maxRequests || !within {
 		return refuse(FlowExpired), tx.audit(event{typ: evAsked, client: client, details: map[string]string{"why": "too many requests wait"}})
 	}
 	r := applicant{Email: f.Email, Lang: client.Lang, IP: client.ip(), Agent: client.agent(), AskedAt: s.now()}

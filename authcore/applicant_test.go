@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -40,6 +41,21 @@ func (f *fixture) nothingMade(addr string) {
 		}
 		return nil
 	}))
+}
+
+// Of those that wait one network has a part only.
+func TestApplicant_OneNetworkDoesNotFillTheQueue_DS1(t *testing.T) {
+	f := newFixture(t, byInvitation, func(c *Config) { c.Requests, c.RequestsPer = 100_000, time.Minute })
+	for i := range requestsPerSource {
+		f.refused(f.apply(fmt.Sprintf("a%d@example.com", i), false), ApprovalPending)
+	}
+	f.refused(f.apply("late@example.com", false), FlowExpired)
+	b := f.newBrowser()
+	b.IP = netip.MustParseAddr("203.0.113.9")
+	_, err := f.s.VerifyCode(f.ctx(), f.start(bob, b).code, b)
+	f.refused(err, ApprovalPending)
+	f.clock.advance(requestTTL + time.Second)
+	f.refused(f.apply("late@example.com", false), ApprovalPending)
 }
 
 // EM-7: before an admin approves there is nothing to hang anything on; then it is

@@ -68,8 +68,11 @@ const (
 	maxBehind = 32
 	// requestTTL is how long an admin has to answer somebody who asks for an
 	// account; maxRequests bounds those who wait, over all sources (DS-1).
-	requestTTL  = 30 * 24 * time.Hour
-	maxRequests = 1000
+	requestTTL = 30 * 24 * time.Hour
+	// requestsPerSource bounds those of one network, so that one cannot keep the
+	// others from asking.
+	maxRequests       = 1000
+	requestsPerSource = 100
 	// exportHistory bounds the history in a person's copy of their data, which is
 	// made in one transaction.
 	exportHistory = 5000
