@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
+	"github.com/passwordless-auth/passwordless-auth/authcore/ratelimit"
 	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
@@ -65,8 +66,10 @@ func (s *Service) pageMayUse(clientID, origin string) bool {
 
 // signInAPI makes an API session with its tokens.
 func (s *Service) signInAPI(tx *txn, u *store.User, by proven, clientID string, client Client) (*Tokens, error) {
-	// A client has no cookie: it is known by its name and the program that runs it.
-	device := secret.Token("client/" + clientID + "/" + client.agent())
+	// A client has no cookie: it is known by its name, the program that runs it and
+	// from where. The first two are its own words, which a thief can say as well.
+	networks := ratelimit.ClientKeys(client.source())
+	device := secret.Token("client/" + clientID + "/" + client.agent() + "/" + networks[len(networks)-1])
 	known, err := knownDevice(tx, device, u, s.now())
 	if err != nil {
 		return nil, fmt.Errorf("recognising the client: %w", err)
@@ -159,7 +162,7 @@ func (s *Service) Refresh(ctx context.Context, raw, origin string, client Client
 
 // refreshFamily reads the record with its live session and user; the user is
 // nil when any of it is over (RT-3).
-func (s *Service) refreshFamily(tx *txn, token Token) (*refresh, *store.Session, *store.User, error) {
+func (s *Service) refreshFamily(tx store.Tx, token Token) (*refresh, *store.Session, *store.User, error) {
 	var r refresh
 	err := tx.Peek(store.KindRefresh, token.Hash(), &r)
 	if errors.Is(err, store.ErrNotFound) {
@@ -221,6 +224,19 @@ func (s *Service) rotateFamily(tx *txn, token Token, r *refresh, sess *store.Ses
 		return nil, err
 	}
 	return s.tokens(u, sess, sessionToken, next)
+}
+
+// RefreshHolder is whose live session a refresh token belongs to; nil is nobody.
+func (s *Service) RefreshHolder(ctx context.Context, raw string) (u *User, err error) {
+	token, ok := secret.Parse(raw)
+	if !ok {
+		return nil, nil
+	}
+	err = s.rt.store.View(ctx, func(tx store.Tx) error {
+		_, _, u, err = s.refreshFamily(tx, token)
+		return err
+	})
+	return u, err
 }
 
 // APISession is the live session of a bearer session token, or nil; origin is

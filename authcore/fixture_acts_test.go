@@ -166,9 +166,14 @@ func (f *fixture) handOver(l *Live, host string) Token {
 // apiSignIn signs a client in by a mailed code.
 func (f *fixture) apiSignIn(addr, client string) *Tokens {
 	f.t.Helper()
+	return f.apiSignInFrom(addr, client, Client{})
+}
+
+func (f *fixture) apiSignInFrom(addr, client string, from Client) *Tokens {
+	f.t.Helper()
 	got, err := f.s.StartEmail(f.ctx(), StartEmail{Address: addr, Client: f.s.Client(client)})
 	f.must(err)
-	v, err := f.s.VerifyAPICode(f.ctx(), got.Flow, f.lastMail().code, "", Client{})
+	v, err := f.s.VerifyAPICode(f.ctx(), got.Flow, f.lastMail().code, "", from)
 	f.must(err)
 	tokens := v.API
 	return tokens

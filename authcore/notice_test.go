@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -191,8 +192,10 @@ func TestNotice_OfANewDevice(t *testing.T) {
 	f.wantNotices(3)
 	f.apiSignIn(alice, "spa") // another program
 	f.wantNotices(4)
+	f.apiSignInFrom(alice, "cli", Client{IP: netip.MustParseAddr("203.0.113.9")}) // the same program, as anybody can say
+	f.wantNotices(5)
 	f.signIn(bob) // who shares the browser is told of their own only
-	f.wantNotices(4)
+	f.wantNotices(5)
 }
 
 func (f *fixture) wantNotices(n int) {

@@ -33,6 +33,9 @@ type apiRoute struct {
 	limited bool // a session that a recovery code began may do it (DESIGN §6)
 	charged bool // to the rate limit: of the source or, signed in, of the user
 	keyed   bool // takes Idempotency-Key
+	// spares answers the user to charge where the source has used up its requests:
+	// those of others at the same address must not end anybody's session (RL-5).
+	spares func(*Handler, *apiCall) (*authcore.User, error)
 
 	apiAct
 	answers []apiAnswer
@@ -188,6 +191,15 @@ func (h *Handler) admit(c *apiCall, route *apiRoute) (err error) {
 			charge = func() (authcore.Quota, bool) { return h.svc.AllowMember(c.r.Context(), c.live.User) }
 		}
 		q, ok := charge()
+		if !ok && route.spares != nil {
+			u, err := route.spares(h, c)
+			if err != nil {
+				return err
+			}
+			if u != nil {
+				q, ok = h.svc.AllowMember(c.r.Context(), u)
+			}
+		}
 		quotaHeaders(c.w.Header(), q)
 		if !ok {
 			return &authcore.Refusal{Reason: authcore.RateLimited, RetryAfter: q.Reset}

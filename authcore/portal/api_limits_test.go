@@ -73,6 +73,28 @@ func TestAPILimits_OfTheSignedInAreTheirOwn_RL5(t *testing.T) {
 	p.call("POST", "/api/logout", "{}", bearer).want(t, 204, "") // leaving is free
 }
 
+// RL-5: a session goes on whatever strangers at the same address send; what is no
+// good refresh token is one of theirs.
+func TestAPILimits_StrangersDoNotEndASession_RL5(t *testing.T) {
+	s := newSite(t, twoClients, func(c *authcore.Config) { c.Requests, c.Burst = 4, 4 })
+	p, stranger := s.program(), s.program()
+	token := p.signIn(t, ada, "spa").RefreshToken
+	for range 5 {
+		stranger.call("POST", "/api/token/refresh", doc("refresh_token", "x"), "")
+	}
+	for _, body := range []string{doc("refresh_token", token+"x"), doc("refresh_token", strings.Repeat("A", 43)), "{}", "{"} {
+		stranger.call("POST", "/api/token/refresh", body, "").want(t, 429, "RATE_LIMITED")
+	}
+	for left := 3; left >= 0; left-- {
+		a := p.call("POST", "/api/token/refresh", doc("refresh_token", token), "").want(t, 200, "")
+		if limit, got, _ := a.quota(t); limit != 4 || got != left {
+			t.Errorf("%d of %d left, want %d", got, limit, left)
+		}
+		token = a.text(t, "refresh_token")
+	}
+	p.call("POST", "/api/token/refresh", doc("refresh_token", token), "").want(t, 429, "RATE_LIMITED")
+}
+
 // CS-2: what a preflight allows is what the path has, and every answer, good or
 // bad, lets the client's page read it.
 func TestAPICORS_EveryRouteAndMethod_CS2(t *testing.T) {

@@ -1,7 +1,9 @@
 package portal
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 
@@ -198,6 +200,18 @@ func (h *Handler) apiPasskey(c *apiCall, in *credentialIn) error {
 // refreshIn spends a refresh token.
 type refreshIn struct {
 	RefreshToken string `json:"refresh_token"`
+}
+
+// refreshHolder is whose refresh token the body carries; nil is nobody's, or no
+// such body. It can be read again.
+func (h *Handler) refreshHolder(c *apiCall) (*authcore.User, error) {
+	body, err := jsonBody(c.r)
+	c.r.Body = io.NopCloser(bytes.NewReader(body))
+	var in refreshIn
+	if err != nil || decodeJSON(body, &in) != nil {
+		return nil, nil //nolint:nilerr // it is refused for being one too many
+	}
+	return h.svc.RefreshHolder(c.r.Context(), in.RefreshToken)
 }
 
 func (h *Handler) apiRefresh(c *apiCall, in *refreshIn) error {

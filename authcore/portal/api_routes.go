@@ -58,7 +58,7 @@ func apiLoginRoutes() []apiRoute {
 	}, {
 		method: "POST", path: "/api/token/refresh", id: "refreshTokens", summary: "Spend a refresh token for new tokens",
 		about:   "Within ten seconds, and while the successor is unused, a repeat gets the same successor. Any other use of a spent token ends the session.",
-		charged: true, apiAct: with((*Handler).apiRefresh),
+		charged: true, spares: (*Handler).refreshHolder, apiAct: with((*Handler).apiRefresh),
 		answers: []apiAnswer{{http.StatusOK, tokensDoc{}, "A whole new set. The old refresh and session token are spent."}},
 		refuses: []authcore.Reason{authcore.TokenInvalid, authcore.TokenReused},
 	}}
