@@ -115,20 +115,20 @@ func TestNotMe_LeavesWhatHangsOnNothingOfTheCulprit(t *testing.T) {
 func TestNotMe_TakesBackWhatHangsOnAChangedAddress_EM6(t *testing.T) {
 	f := newFixture(t)
 	b, _ := f.signIn(alice)
-	c := &chain{f: f}
+	var link string
 	f.clock.advance(time.Minute)
 	f.changeAddress(&b, eve)
 	for _, m := range f.notices() {
 		if isNoticeOf(m, NoticeAddress) {
-			c.notice = m
+			link = m.link
 		}
 	}
-	c.last, _ = f.signIn(eve)
-	stays := f.addKey(c.last)
-	c.last = f.keySignIn(stays)
-	c.planted = f.dig(&c.last)
-	f.must(f.s.NotMe(f.ctx(), c.notice.link, Client{}))
-	if f.live(f.tokenOf(c.last)) != nil {
+	last, _ := f.signIn(eve)
+	stays := f.addKey(last)
+	last = f.keySignIn(stays)
+	f.dig(&last)
+	f.must(f.s.NotMe(f.ctx(), link, Client{}))
+	if f.live(f.tokenOf(last)) != nil {
 		t.Error("who came in by the changed address is signed in still")
 	}
 	u := f.user(alice)
