@@ -29,7 +29,13 @@ func (s *Service) CreateOwnToken(ctx context.Context, l *Live, g Grant, name str
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := s.Admits(s.App(grant.App), l.User); !ok {
+		app := s.App(grant.App)
+		bits, err := s.proofBits(tx, l)
+		if err != nil {
+			return nil, err
+		}
+		// The token would open what the session itself may not, at once and for good.
+		if _, ok := s.Admits(app, l.User); !ok || !app.Policy.tokenNeed().meets(bits, 0) {
 			return &Refusal{Reason: Conflict, Detail: "That app is not open to you."}, nil
 		}
 		if token, rec, err = s.newToken(l.User, grant, name, expires); err != nil {

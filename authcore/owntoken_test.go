@@ -5,6 +5,36 @@ import (
 	"time"
 )
 
+// DESIGN §6: what a policy keeps for a passkey is not had by a token that the
+// mailbox alone made, and not before the passkey counts.
+func TestOwnToken_NeedsWhatTheAppRequires(t *testing.T) {
+	require := []Line{{Words: []string{"passkey"}}}
+	f := newFixture(t, func(c *Config) {
+		c.Apps = append(c.Apps, appAt(t, "https://safe.example.net", PolicySpec{Require: require, Tokens: On}),
+			appAt(t, "https://part.example.net", PolicySpec{Paths: []PathSpec{{Path: "/safe/*", Rules: PolicySpec{Require: require, Tokens: On}}}}),
+			appAt(t, "https://people.example.net", PolicySpec{Paths: []PathSpec{{Path: "/safe/*", Rules: PolicySpec{Require: require}}}}))
+	})
+	f.signIn(alice)
+	f.clock.advance(time.Hour)
+	b, _ := f.signIn(alice) // no first proof: what it adds waits
+	create := func(b Browser, app string) error {
+		_, _, err := f.s.CreateOwnToken(f.ctx(), b.Session, Grant{App: app}, "", 0, b.Client)
+		return err
+	}
+	f.must(create(b, "people.example.net")) // where it is required, no token is taken
+	f.must(create(b, appHost))
+	f.refused(create(b, "safe.example.net"), Conflict)
+	f.refused(create(b, "part.example.net"), Conflict)
+	k := f.addKey(b)
+	b = f.keySignIn(k) // too young to count
+	f.refused(create(b, "safe.example.net"), Conflict)
+	f.refused(create(b, "part.example.net"), Conflict)
+	f.clock.advance(factorWait)
+	b = f.keySignIn(k)
+	f.must(create(b, "safe.example.net"))
+	f.must(create(b, "part.example.net"))
+}
+
 func TestOwnToken_IsMadeForAppsThatAreOpenToOne(t *testing.T) {
 	f := newFixture(t)
 	b, _ := f.signIn(alice)

@@ -259,6 +259,23 @@ func (v *view) takesTokens() bool {
 	return true
 }
 
+// tokenNeed are the methods that the app requires of people where it takes their
+// access tokens all the same.
+func (p *Policy) tokenNeed() (n Need) {
+	add := func(r *rules) {
+		for i := range r.require {
+			if !r.noTokens {
+				n.add(r.require[i].words)
+			}
+		}
+	}
+	add(&p.rules)
+	for i := range p.paths {
+		add(&p.paths[i].rules)
+	}
+	return n
+}
+
 // block is where the first block stands: what decides about who is not signed
 // in.
 func (v *view) block() string { return v.at(0).at }
