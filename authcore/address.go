@@ -18,7 +18,8 @@ import (
 //	StartAddress    a session that may manage the account names the new one. A
 //	                code goes there; until it comes back nothing has changed.
 //	ConfirmAddress  the same session types it. The address changes, whatever was
-//	                mailed before is dead, and the old address is told.
+//	                mailed before is dead, other sessions that the old mailbox
+//	                opened end, and the old address is told.
 //
 // An address that somebody has already gets no mail and no other answer (EN).
 
@@ -179,6 +180,24 @@ func (s *Service) wrongAddressCode(tx *txn, key store.Hash, rec *addressChange) 
 	return refuse(CodeExhausted), nil
 }
 
+// endMailed ends the other sessions that the old mailbox had opened, and no passkey
+// has confirmed since (SE-5, SE-7): somebody else may read it, and be why it changes.
+func (s *Service) endMailed(tx *txn, l *Live, client Client) error {
+	all, err := tx.SessionsOf(l.User.ID)
+	if err != nil {
+		return fmt.Errorf("listing sessions: %w", err)
+	}
+	for _, sess := range all {
+		if bits := amrBits(sess.AMR); sess.ID == l.Session.ID || bits&bitEmail == 0 || bits&bitPasskey != 0 {
+			continue
+		}
+		if err := s.endSession(tx, sess, client, l.User.ID, "the address was changed"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // changeAddress writes the new address. A user name that was the old address
 // stays: names do not change (DESIGN §6).
 func (s *Service) changeAddress(tx *txn, l *Live, addr string, client Client) (Token, error) {
@@ -198,6 +217,9 @@ func (s *Service) changeAddress(tx *txn, l *Live, addr string, client Client) (T
 		return "", err
 	}
 	l.Session.Epoch = u.Epoch
+	if err := s.endMailed(tx, l, client); err != nil {
+		return "", err
+	}
 	token, err := s.rotate(tx, l.Session)
 	if err != nil {
 		return "", err

@@ -10,6 +10,29 @@ import (
 
 const fresh = "alice@new.example.com"
 
+// SE-5, SE-7: who reads the old mailbox does not stay signed in by it.
+func TestAddress_ChangeEndsWhatTheOldMailboxOpened_SE7(t *testing.T) {
+	f := newFixture(t)
+	k := f.givePasskey(alice)
+	thief, _ := f.signIn(alice)
+	app := f.handOver(thief.Session, appHost)
+	tokens := f.apiSignIn(alice, "spa")
+	confirmed, _ := f.signIn(alice)
+	f.stepUp(&confirmed, k)
+	other, by := f.keySignIn(k), f.keySignIn(k)
+	f.changeAddress(&by, eve)
+	if f.live(f.tokenOf(thief)) != nil || f.allowed(appHost, app) {
+		t.Error("a session of the old mailbox is live")
+	}
+	_, err := f.s.Refresh(f.ctx(), tokens.Refresh.Reveal(), "", Client{})
+	f.refused(err, TokenInvalid)
+	for name, b := range map[string]Browser{"by passkey": other, "confirmed by one": confirmed, "that changed it": by} {
+		if f.live(f.tokenOf(b)) == nil {
+			t.Errorf("the session %s ended", name)
+		}
+	}
+}
+
 func TestAddress_ChangesWithTheCodeAndKillsWhatTheOldOneHas_EM6(t *testing.T) {
 	f := newFixture(t)
 	b, _ := f.signIn(alice)
@@ -51,8 +74,8 @@ func TestAddress_ChangesWithTheCodeAndKillsWhatTheOldOneHas_EM6(t *testing.T) {
 	if d := f.check(appHost, "/", app); d.Verdict != Allow || d.Identity.Email != fresh || d.Identity.Name != alice {
 		t.Errorf("the app sees %+v", d.Identity)
 	}
-	if f.live(f.tokenOf(other)) == nil {
-		t.Error("another session ended")
+	if f.live(f.tokenOf(other)) != nil {
+		t.Error("another session that the old mailbox opened is live")
 	}
 	_, err = f.s.VerifyCode(f.ctx(), mailed.code, pending)
 	f.refused(err, FlowExpired)
@@ -201,8 +224,8 @@ func TestAddress_CodeIsSpentOnceAndFollowsTheAccount_SE5(t *testing.T) {
 // Of two sessions that change at once, and of two mails of one, one counts.
 func TestAddress_TwoChangesAtOnce(t *testing.T) {
 	f := newFixture(t)
-	one, _ := f.signIn(alice)
-	two, _ := f.signIn(alice)
+	k := f.givePasskey(alice)
+	one, two := f.keySignIn(k), f.keySignIn(k)
 	f.must(f.s.StartAddress(f.ctx(), one.Session, eve, one.Client))
 	first := f.lastMail().code
 	f.must(f.s.StartAddress(f.ctx(), one.Session, fresh, one.Client)) // replaces it
