@@ -150,6 +150,8 @@ const (
 	// bytes, and characters where a person typed them.
 	maxUserAgent = 256
 	maxName      = 64
+	// maxOTPAuth is what a QR code on a screen has room for (internal/qr).
+	maxOTPAuth = 512
 	// maxMethod bounds a method's name; the longest registered one has 17
 	// letters (UPDATEREDIRECTREF).
 	maxMethod = 32

@@ -95,9 +95,21 @@ func (s *Service) BeginTOTP(ctx context.Context, l *Live) (*TOTPEnrolment, error
 	return out, nil
 }
 
-// otpauth is the address that authenticator apps read from a QR code.
+// otpauth is the address that authenticator apps read from a QR code. Escaped, a
+// brand in Japanese is three times as long, twice: what a picture has no room for
+// is left out of it.
 func (s *Service) otpauth(account, secret string) string {
-	brand := capText(s.cfg.Brand, maxName)
+	for n := maxName; ; n /= 2 {
+		if uri := otpauthOf(capText(s.cfg.Brand, n), account, secret); len(uri) <= maxOTPAuth || n == 0 {
+			return uri
+		}
+	}
+}
+
+func otpauthOf(brand, account, secret string) string {
+	if brand == "" {
+		return "otpauth://totp/" + url.PathEscape(account) + "?secret=" + secret
+	}
 	q := url.Values{"secret": {secret}, "issuer": {brand}, "algorithm": {"SHA1"}, "digits": {"6"}, "period": {"30"}}
 	// Some apps show "+" for a space.
 	return "otpauth://totp/" + url.PathEscape(brand) + ":" + url.PathEscape(account) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
