@@ -246,6 +246,16 @@ func TestRecovery_WithoutPasskeysIsOff(t *testing.T) {
 	f.refused(err, MethodOff)
 	_, err = f.s.NewRecoveryCodes(f.ctx(), b.Session, b.Client)
 	f.refused(err, MethodOff)
+	if info, err := f.s.Second(f.ctx(), f.owe(alice)); err != nil || *info != (SecondInfo{TOTP: true}) {
+		t.Errorf("the page asks for %+v, %v", info, err)
+	}
+	got, err := f.s.StartEmail(f.ctx(), StartEmail{Address: alice, Client: f.s.Client("spa")})
+	f.must(err)
+	v, err := f.s.VerifyAPICode(f.ctx(), got.Flow, f.lastMail().code, "", Client{})
+	f.must(err)
+	if !slices.Equal(v.SecondBy, []string{SecondTOTP}) {
+		t.Errorf("a client is told of %v", v.SecondBy)
+	}
 	if u := f.user(alice); Recovery(u).Left != recoveryCodes || len(u.Guesses) != 0 {
 		t.Errorf("the user is %+v", u)
 	}
