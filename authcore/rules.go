@@ -2,6 +2,7 @@ package authcore
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -274,6 +275,11 @@ func (p *Policy) tokenNeed() (n Need) {
 		add(&p.paths[i].rules)
 	}
 	return n
+}
+
+// TakesTokens reports whether access tokens may be used anywhere in the app.
+func (p *Policy) TakesTokens() bool {
+	return !p.noTokens || slices.ContainsFunc(p.paths, func(b pathRules) bool { return !b.noTokens })
 }
 
 // block is where the first block stands: what decides about who is not signed

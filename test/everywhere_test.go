@@ -21,7 +21,7 @@ func TestEverywhere(t *testing.T) {
 		openLive(two)
 		tab := one.NewTab()
 		tab.Goto(w.URL(authHost, "/account"))
-		tab.Click("details.standalone summary")
+		tab.Click("details:has([action$='/revoke-all']) summary")
 		for _, b := range []*harness.Browser{one, two} {
 			b.Expect("401")   // what a console notes about a request that is refused
 			b.Expect("/live") // and about a connection that is cut

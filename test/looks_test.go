@@ -53,8 +53,7 @@ func TestLooks(t *testing.T) {
 		b.Looks("code-refused")
 		for range 4 {
 			b.Fill("#code", notThis(m.Code(t)))
-			b.Press("\r")
-			b.WaitURL(w.URL(authHost, "/login/code"))
+			b.NextPage(func() { b.Press("\r") })
 		}
 		b.Read("mistyped five times")
 		b.Looks("code-spent")
@@ -91,7 +90,7 @@ func TestLooks(t *testing.T) {
 		w.enter(t, w.client(t), app, alice) // another device
 		b.Click("#add-button")
 		b.Read("Passkey added.")
-		for _, summary := range []string{"details:has(input[name=name]) summary", "details:has([action$='/remove']) summary", "details.standalone summary"} {
+		for _, summary := range []string{"details:has(input[name=name]) summary", "details:has([action$='/remove']) summary", "details:has([action$='/revoke-all']) summary"} {
 			b.Click(summary)
 		}
 		b.Looks("account")
@@ -112,8 +111,8 @@ func TestLooks(t *testing.T) {
 		b.Looks("bounces")
 		b.Goto(account)
 		b.DeleteCookie(w.URL(authHost, "/"), "__Host-passwordless-flow")
-		b.Click("details.standalone summary")
-		b.Click("details.standalone .danger")
+		b.Click("details:has([action$='/revoke-all']) summary")
+		b.Click("[action$='/revoke-all'] .danger")
 		b.Read("This page is too old")
 		b.Looks("form-expired")
 

@@ -35,6 +35,8 @@ type kindsWorld struct {
 	code     string          // of the portal's flow cookie
 	otherAPI string          // a flow whose code is one of the kinds
 	nonce    string          // of the browser that the ticket is for
+
+	halfways
 }
 
 // JW-3, SE-6, FA-12: every kind at every consumer. Each opens what it is for and
@@ -47,6 +49,7 @@ func TestTokens_EachKindWorksOnlyWhereItBelongs(t *testing.T) {
 	w.plain = w.client(t)
 	w.plain.Jar = nil
 	all := w.collect(t)
+	w.collectHalf(t, all)
 	seen := map[string]string{}
 	for name, value := range all {
 		if value == "" || seen[value] != "" {
@@ -54,7 +57,7 @@ func TestTokens_EachKindWorksOnlyWhereItBelongs(t *testing.T) {
 		}
 		seen[value] = name
 	}
-	consumers := w.consumers()
+	consumers := append(w.consumersHalf(), w.consumers()...)
 	for _, c := range consumers {
 		for name, value := range all {
 			if !slices.Contains(c.takes, name) && c.offer(t, value) {

@@ -48,11 +48,16 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 	u := b.Session.User
 	c := h.svc.Config()
 	page := accountPage{
-		Page: p, Name: u.DisplayName, Groups: u.Groups, NoPasskey: c.NoPasskey,
-		Frozen: u.Freeze != nil, Limited: b.Session.Limited(), TOTP: h.totpRow(u), Recovery: authcore.Recovery(u), MayDelete: h.svc.MayDelete(),
+		Page: p, Name: u.DisplayName, Groups: u.Groups, NoPasskey: c.NoPasskey, Frozen: u.Freeze != nil, Limited: b.Session.Limited(),
+		TOTP: h.totpRow(u), Recovery: authcore.Recovery(u), MayDelete: h.svc.MayDelete(), Deleting: r.URL.Path == "/account/delete",
+	}
+	if page.Limited { // whoever reads the mail and found the paper sees no more than they need
+		page.Name, page.Groups, page.TOTP = "", nil, nil
+		h.render(w, r, status, page)
+		return nil
 	}
 	for _, app := range c.Apps {
-		if _, ok := h.svc.Admits(&app, u); ok && !page.Limited {
+		if _, ok := h.svc.Admits(&app, u); ok {
 			page.Open = append(page.Open, app.Origin.String())
 		}
 	}
@@ -60,6 +65,38 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 		return err
 	}
 	h.render(w, r, status, page)
+	return nil
+}
+
+// onAccount are the refusals that the account page itself tells: the person can
+// mend it there, or sees there why it cannot be.
+var onAccount = []authcore.Reason{
+	authcore.NameInvalid, authcore.NotFound, authcore.Conflict, authcore.TooMany, authcore.Frozen, authcore.FlowExpired,
+}
+
+func (h *Handler) accountRefused(w http.ResponseWriter, r *http.Request, b *authcore.Browser, refusal error) error {
+	m, _ := h.resolve(r, refusal)
+	p, err := h.begin(w, r, b, "account.title", trip{})
+	if err != nil {
+		return err
+	}
+	p.Error = m.in(p.Lang).detail(p.Lang)
+	return h.account(w, r, b, m.status, p)
+}
+
+// mayManage refuses a page that leads up to a change of the account where the
+// change would be refused: nobody types for nothing.
+func (h *Handler) mayManage(r *http.Request, b *authcore.Browser) error {
+	keys, err := h.svc.Passkeys(r.Context(), b.Session.User)
+	if err != nil {
+		return err
+	}
+	if refusal := h.svc.MayManage(b.Session, keys); refusal != nil {
+		return refusal
+	}
+	if b.Session.User.Freeze != nil {
+		return &authcore.Refusal{Reason: authcore.Frozen}
+	}
 	return nil
 }
 
@@ -87,6 +124,7 @@ func (h *Handler) accountKeys(r *http.Request, u *authcore.User, page *accountPa
 		page.Passkeys = append(page.Passkeys, row)
 	}
 	page.Strong = len(usable) > 0 || u.TOTP != nil
+	page.Thaws = h.svc.MayThaw(u, keys)
 	page.OnlyOne = len(usable) == 1 && !usable[0].Synced && page.Recovery.Left == 0
 	return nil
 }
@@ -105,7 +143,7 @@ func (h *Handler) accountLists(r *http.Request, b *authcore.Browser, page *accou
 	if page.Tokens, err = h.tokenRows(r, u); err != nil {
 		return err
 	}
-	page.TokenApps = h.tokenApps(page.Open)
+	page.MayToken = len(h.tokenApps(u)) > 0
 	records, err := h.svc.History(r.Context(), u, "", historyFirst)
 	if err != nil {
 		return err
@@ -157,29 +195,17 @@ func how(amr []string) string {
 	return "account.signed-in"
 }
 
-// accountForm reads a form of the account page and runs act. What the person
-// can mend is said on the page itself.
+// accountForm reads a form of the account page and runs act.
 func (h *Handler) accountForm(w http.ResponseWriter, r *http.Request, b *authcore.Browser, done string, act func(f map[string]string) error, fields ...string) error {
 	f, err := h.form(r, b, fields...)
 	if err != nil {
 		return err
 	}
-	err = act(f)
-	if err == nil {
-		h.see(w, "/account?done="+done)
-		return nil
-	}
-	ref, _ := authcore.AsRefusal(err)
-	if ref == nil || wantsProblem(r) || !slices.Contains([]authcore.Reason{authcore.NameInvalid, authcore.NotFound, authcore.Conflict}, ref.Reason) {
+	if err := act(f); err != nil {
 		return err
 	}
-	m, _ := h.resolve(r, err)
-	p, err := h.begin(w, r, b, "account.title", trip{})
-	if err != nil {
-		return err
-	}
-	p.Error = m.in(p.Lang).detail(p.Lang)
-	return h.account(w, r, b, m.status, p)
+	h.see(w, "/account?done="+done)
+	return nil
 }
 
 // passkeyID reads a path segment; what is none of ours names nothing.

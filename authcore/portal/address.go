@@ -8,7 +8,11 @@ import (
 
 // A new e-mail address: named, then confirmed by the code that goes there (EM-6).
 
+// getAddress asks for a fresh proof before the person types anything.
 func (h *Handler) getAddress(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	if err := h.mayManage(r, b); err != nil {
+		return err
+	}
 	return h.showAddress(w, r, b, http.StatusOK, nil)
 }
 
@@ -34,7 +38,7 @@ func (h *Handler) postAddress(w http.ResponseWriter, r *http.Request, b *authcor
 		return err
 	}
 	err = h.svc.StartAddress(r.Context(), b.Session, f["email"], b.Client)
-	if m := h.mistyped(r, err); m != nil {
+	if m := h.mistyped(w, r, err, authcore.Conflict, authcore.RateLimited, authcore.Forbidden); m != nil {
 		return h.showAddress(w, r, b, m.status, m)
 	}
 	if err != nil {
@@ -50,7 +54,7 @@ func (h *Handler) postAddressConfirm(w http.ResponseWriter, r *http.Request, b *
 		return err
 	}
 	token, err := h.svc.ConfirmAddress(r.Context(), b.Session, f["code"], b.Client)
-	if m := h.mistyped(r, err); m != nil {
+	if m := h.mistyped(w, r, err, authcore.CodeExhausted, authcore.FlowExpired); m != nil {
 		return h.showAddress(w, r, b, m.status, m)
 	}
 	if err != nil {

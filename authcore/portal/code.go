@@ -115,7 +115,7 @@ func (h *Handler) postCode(w http.ResponseWriter, r *http.Request) error {
 		h.see(w, "/login/totp"+to.query())
 	case done.SignedIn == nil:
 		h.newToken(w, done.StepUp)
-		redirect(w, http.StatusSeeOther, h.confirmed(to))
+		redirect(w, http.StatusSeeOther, h.confirmed(to, ""))
 	default:
 		h.signedIn(w, done.SignedIn)
 		redirect(w, http.StatusSeeOther, h.next(to.sealed, done.Offer))
@@ -137,7 +137,8 @@ func (h *Handler) codeRefused(w http.ResponseWriter, r *http.Request, t typed, t
 	case ref.Reason == authcore.CodeInvalid && t.flow != nil:
 		v.wait = t.flow.ResendIn
 	case ref.Reason == authcore.ApprovalPending:
-		return h.asked(w, r, &t.Browser)
+		h.see(w, "/login/asked")
+		return nil
 	case ref.Reason == authcore.CodeExhausted:
 		v.spent = true
 	case ref.Reason == authcore.FlowExpired && t.Session != nil:
@@ -185,12 +186,7 @@ func (h *Handler) postResend(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// asked tells somebody who asked for an account that an admin decides.
-func (h *Handler) asked(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	p, err := h.begin(w, r, b, "asked.title", trip{})
-	if err != nil {
-		return err
-	}
-	h.render(w, r, http.StatusOK, askedPage{p})
-	return nil
+// getAsked tells somebody who asked for an account that an admin decides.
+func (h *Handler) getAsked(w http.ResponseWriter, r *http.Request) error {
+	return h.plainPage(w, r, "asked.title", func(p Page) view { return askedPage{p} })
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/qr"
 )
 
 // example is a page as a person may meet it.
@@ -43,6 +44,7 @@ func examples(r *renderer) []example {
 		{"asked", askedPage{base("Your request has arrived")}},
 		{"second", secondPage{Page: base("One more step"), TOTP: true, Recovery: true}},
 		{"second-error", secondPage{Page: failed(base("One more step"), "That is not the code that your authenticator app shows now."), TOTP: true}},
+		{"second-recovery-error", secondPage{Page: failed(base("One more step"), "That is none of your unused recovery codes."), Recovery: true, ByRecovery: true}},
 		{"second-recovery", secondPage{Page: base("One more step"), TOTP: true, Recovery: true, ByRecovery: true}},
 		{"totp", exampleTOTP(signedIn("Set up an authenticator app"))},
 		{"totp-again", totpPage{Page: failed(signedIn("Set up an authenticator app"), "That is not the code that your authenticator app shows now.")}},
@@ -53,6 +55,9 @@ func examples(r *renderer) []example {
 		{"notmedone", notMeDonePage{base("Done")}},
 		{"token", tokenPage{Page: signedIn("Your access token"), Host: wiki, Token: "pwl_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"}},
 		{"history", historyPage{Page: signedIn("What happened in your account"), Before: "01K", Events: exampleEvents(at)}},
+		{"newtoken", newTokenPage{Page: signedIn("Make an access token"), Apps: []string{"app.example.com", "wiki.example.com"}, Life: tokenLifeFirst}},
+		{"newtoken-path", newTokenPage{Page: failed(signedIn("Make an access token"), "That path cannot be used. Write it like /dav or /dav/*, or leave it empty."), Apps: []string{"app.example.com"}, App: "app.example.com", Name: "Phone calendar", Write: true, Life: "30d", BadPath: true}},
+		{"history-older", historyPage{Page: signedIn("What happened in your account"), Later: true, Events: exampleEvents(at)}},
 		{"history-none", historyPage{Page: signedIn("What happened in your account")}},
 		{"link", linkPage{Page: base("Sign in")}},
 		{"invite", invitePage{Page: base("Invitation"), Mail: true}},
@@ -63,6 +68,8 @@ func examples(r *renderer) []example {
 		{"stepup-mail", stepUpPage{Page: signedIn("Confirm it’s you"), Mail: true}},
 		{"stepup-totp", stepUpPage{Page: signedIn("Confirm it’s you"), TOTP: true, Recover: true}},
 		{"stepup-both", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true, TOTP: true, Recover: true}},
+		{"stepup-frozen", stepUpPage{Page: signedIn("Confirm it’s you"), Passkey: true, Recover: true, Frozen: true, Lost: true}},
+		{"stepup-recovery-wrong", stepUpPage{Page: failed(signedIn("Confirm it’s you"), "That is none of your unused recovery codes."), TOTP: true, Recover: true, Lost: true, Wrong: authcore.AMRRecovery}},
 		{"stepup-app-totp", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, TOTP: true}},
 		{"stepup-app-add-totp", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, AddTOTP: true}},
 		{"stepup-app-limited", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Limited: true}},
@@ -77,7 +84,9 @@ func examples(r *renderer) []example {
 		{"stepup-app-stuck", stepUpPage{Page: signedIn("This cannot be confirmed here"), For: wiki, Stuck: true}},
 		{"account", exampleAccount(signedIn("Your account"), at)},
 		{"account-new", accountPage{Page: signedIn("Your account"), Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-passkey", SignedIn: at, LastSeen: at, Current: true}}}},
-		{"account-limited", accountPage{Page: signedIn("Your account"), Limited: true, Strong: true, TOTP: &accountTOTP{Created: at}, Sessions: []accountSession{{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-recovery", SignedIn: at, LastSeen: at, Current: true}}, Events: exampleEvents(at)}},
+		{"account-limited", accountPage{Page: signedIn("Your account"), Limited: true}},
+		{"account-refused", exampleRefused(failed(signedIn("Your account"), "Type your e-mail address to delete the account."), at)},
+		{"account-frozen", accountPage{Page: signedIn("Your account"), Frozen: true, NoPasskey: true, Events: exampleEvents(at)}},
 		{"signedout-deleted", signedOutPage{Page: base("Signed out"), Deleted: true}},
 		{"signedout", signedOutPage{Page: base("Signed out")}},
 		{"signedout-app", signedOutPage{Page: signedIn("Signed out")}},
@@ -121,8 +130,8 @@ func exampleAccount(p Page, at time.Time) accountPage {
 			{ID: "s1", Device: "Safari on iPhone", IP: "192.0.2.7", How: "account.signed-in-passkey", SignedIn: at, LastSeen: at, Current: true, Apps: []string{"wiki.example.com", "app.example.com"}},
 			{ID: "s2", Device: "Firefox on Linux", IP: "2001:db8:85a3::8a2e:370:7334", How: "account.signed-in-email", SignedIn: at.Add(-50 * time.Hour), LastSeen: at.Add(-2 * time.Hour)},
 		},
-		OnlyOne: true, Frozen: true, Strong: true, MayDelete: true, TOTP: &accountTOTP{Created: at, LastUsed: at, Waits: at.Add(24 * time.Hour)},
-		Recovery: authcore.RecoveryStatus{Left: 2, Made: 10, Low: true}, TokenApps: []string{"app.example.com", "wiki.example.com"}, Events: exampleEvents(at),
+		OnlyOne: true, Frozen: true, Thaws: true, Strong: true, MayDelete: true, TOTP: &accountTOTP{Created: at, LastUsed: at, Waits: at.Add(24 * time.Hour)},
+		Recovery: authcore.RecoveryStatus{Left: 2, Made: 10, Low: true}, MayToken: true, Events: exampleEvents(at),
 		Tokens: []accountToken{
 			{ID: "t1", Name: "Phone calendar", App: "wiki.example.com", Path: "/dav/*", Created: at, LastUsed: at, Expires: at.AddDate(0, 3, 0)},
 			{ID: "t2", App: "app.example.com", ReadOnly: true, Created: at},
@@ -131,11 +140,22 @@ func exampleAccount(p Page, at time.Time) accountPage {
 	}
 }
 
-func exampleTOTP(p Page) totpPage {
-	return totpPage{
-		Page: p, Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", URI: "otpauth://totp/Example:ada?secret=JBSWY3DP",
-		Picture: `<svg viewBox="0 0 8 8" role="img" aria-label="Example"><path fill="#fff" d="M0 0h8v8H0z"/><path d="M2 2h4v4H2z"/></svg>`,
+// exampleRefused is somebody with little, who mistyped.
+func exampleRefused(p Page, at time.Time) accountPage {
+	return accountPage{
+		Page: p, MayDelete: true, Deleting: true, MayToken: true, Events: exampleEvents(at),
+		Passkeys: []accountPasskey{{ID: "pk1", Name: "Firefox on Linux", Provider: "Windows Hello", Created: at}}, Strong: true,
+		Sessions: []accountSession{{ID: "s1", Device: "Firefox on Linux", IP: "192.0.2.7", How: "account.signed-in-totp", SignedIn: at, LastSeen: at, Current: true}},
 	}
+}
+
+func exampleTOTP(p Page) totpPage {
+	const uri = "otpauth://totp/Example:ada%40example.com?algorithm=SHA1&digits=6&issuer=Example&period=30&secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	picture, err := qr.SVG(uri, p.Lang.Text("totp.picture"))
+	if err != nil {
+		panic(err)
+	}
+	return totpPage{Page: p, Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", URI: uri, Picture: picture}
 }
 
 func exampleEvents(at time.Time) []accountEvent {

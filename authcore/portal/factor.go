@@ -53,7 +53,7 @@ func (h *Handler) postTOTPConfirm(w http.ResponseWriter, r *http.Request, b *aut
 		return err
 	}
 	token, err := h.svc.ConfirmTOTP(r.Context(), b.Session, f["code"], b.Client)
-	if m := h.mistyped(r, err); m != nil {
+	if m := h.mistyped(w, r, err); m != nil {
 		p, err := h.begin(w, r, b, "totp.title", trip{})
 		if err != nil {
 			return err

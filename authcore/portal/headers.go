@@ -18,7 +18,7 @@ func pageHeaders(h http.Header, p Page, template, style string) {
 	h.Set("Content-Security-Policy", contentPolicy(style, p.App, p.Portal))
 	h.Set("Permissions-Policy", "publickey-credentials-get=(self), publickey-credentials-create=(self), "+
 		"camera=(), microphone=(), geolocation=(), payment=(), usb=()")
-	if template == "link" || template == "invite" {
+	if template == "link" || template == "invite" || template == "notme" {
 		// ML-7: these pages hold a mailed secret. Their form posts carry
 		// Origin: null then, and are judged by Sec-Fetch-Site (CS-1).
 		h.Set("Referrer-Policy", "no-referrer")

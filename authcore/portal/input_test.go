@@ -118,34 +118,75 @@ func TestInput_EveryFormAsAWhole(t *testing.T) {
 		{member, member.load(portalURL + "/login/step-up"), "/login/step-up/email"},
 	}
 	for _, f := range forms {
-		base := f.b.form(f.page, f.path)
-		good := base.values.Encode()
-		for name, c := range map[string]struct{ kind, body string }{
-			"unknown field":  {"", good + "&" + marker + "=1"},
-			"doubled field":  {"", good + "&" + good},
-			"doubled to":     {"", good + "&to=a&to=b"},
-			"array field":    {"", good + "&to[]=" + marker},
-			"control in to":  {"", good + "&to=%00" + marker},
-			"huge to":        {"", good + "&to=" + strings.Repeat(marker, 6000)},
-			"bad escape":     {"", good + "&to=%zz" + marker},
-			"semicolon":      {"", good + ";to=" + marker},
-			"JSON":           {"application/json", `{"email":"` + marker + `"}`},
-			"text/plain":     {"text/plain", good},
-			"multipart":      {"multipart/form-data; boundary=x", "--x\r\n\r\n--x--"},
-			"no known type":  {"x", good},
-			"type with list": {"application/x-www-form-urlencoded, text/plain", good},
-		} {
-			h := pageLoad("same-origin")
-			if h["Content-Type"] = c.kind; c.kind == "" {
-				h["Content-Type"] = "application/x-www-form-urlencoded"
-			}
-			before := s.records()
-			checkRefused(t, f.b.send("POST", base.action.String(), c.body, h), f.path+" "+name)
-			s.unchanged(t, before, f.path+" "+name)
-		}
+		s.hostileForms(t, f.b, f.page, f.path)
 	}
 	if n := len(s.mails()); n != 2 {
 		t.Errorf("%d mails went out, 2 were asked for", n)
+	}
+}
+
+// hostileForms sends the form of a page in every way that our page would not.
+func (s *site) hostileForms(t *testing.T, b *browser, page *answer, path string) {
+	t.Helper()
+	base := b.form(page, path)
+	good := base.values.Encode()
+	for name, c := range map[string]struct{ kind, body string }{
+		"unknown field":  {"", good + "&" + marker + "=1"},
+		"doubled field":  {"", good + "&" + good},
+		"doubled to":     {"", good + "&to=a&to=b"},
+		"array field":    {"", good + "&to[]=" + marker},
+		"control in to":  {"", good + "&to=%00" + marker},
+		"huge to":        {"", good + "&to=" + strings.Repeat(marker, 6000)},
+		"bad escape":     {"", good + "&to=%zz" + marker},
+		"semicolon":      {"", good + ";to=" + marker},
+		"JSON":           {"application/json", `{"email":"` + marker + `"}`},
+		"text/plain":     {"text/plain", good},
+		"multipart":      {"multipart/form-data; boundary=x", "--x\r\n\r\n--x--"},
+		"no known type":  {"x", good},
+		"type with list": {"application/x-www-form-urlencoded, text/plain", good},
+	} {
+		h := pageLoad("same-origin")
+		if h["Content-Type"] = c.kind; c.kind == "" {
+			h["Content-Type"] = "application/x-www-form-urlencoded"
+		}
+		before := s.records()
+		checkRefused(t, b.send("POST", base.action.String(), c.body, h), path+" "+name)
+		s.unchanged(t, before, path+" "+name)
+	}
+}
+
+// The forms of second steps and of what an account has.
+func TestInput_EveryFormOfFactorsAsAWhole(t *testing.T) {
+	s := newSite(t, deletable)
+	member, _ := s.withTOTP()
+	member.withCodes()
+	account, address := member.account(), member.load(portalURL+"/account/email")
+	for _, path := range []string{
+		"/account/name", "/account/totp/remove", "/account/recovery-codes", "/account/data", "/account/delete", "/language",
+	} {
+		s.hostileForms(t, member, account, path)
+	}
+	s.hostileForms(t, member, address, "/account/email")
+	s.hostileForms(t, member, member.load(portalURL+"/account/tokens"), "/account/tokens")
+	s.hostileForms(t, member, member.fill(address, "/account/email", "email", "new@example.org"), "/account/email/confirm")
+	for _, path := range []string{"/login/step-up/totp", "/login/step-up/recovery"} {
+		s.hostileForms(t, member, member.load(portalURL+"/login/step-up"), path)
+	}
+	member.newToken()
+	s.hostileForms(t, member, member.account(), "/revoke")
+
+	half := s.browser()
+	page := half.firstStep(ada, portalURL+"/")
+	s.hostileForms(t, half, page, "/login/totp")
+	s.hostileForms(t, half, half.link(page, "Use a recovery code"), "/login/recovery")
+
+	fresh := s.browser()
+	s.hostileForms(t, fresh, fresh.signIn(bob, portalURL+"/"), "/account/totp")
+	s.hostileForms(t, fresh, fresh.fill(fresh.account(), "/account/totp"), "/account/totp/confirm")
+	s.browser().signIn(bob, portalURL+"/")
+	s.hostileForms(t, fresh, fresh.account(), "/revoke-others")
+	if u := s.user(ada); u.TOTP == nil || len(u.Recovery.Left) != 10 || len(u.Guesses) != 0 || u.DisplayName != "" {
+		t.Errorf("something changed: %+v", u)
 	}
 }
 
@@ -165,10 +206,12 @@ func TestInput_EveryScriptEndpoint(t *testing.T) {
 		{stranger, login, "/login/link", []string{"token"}},
 		{stranger, login, "/invite/peek", []string{"token"}},
 		{stranger, login, "/invite", []string{"token"}},
+		{stranger, login, "/not-me/peek", []string{"token"}},
+		{stranger, login, "/not-me", []string{"token"}},
 		{stranger, login, "/login/passkey/options", nil},
 		{stranger, login, "/login/passkey", []string{"flow", "credential", "to"}},
 		{member, account, "/login/step-up/passkey/options", nil},
-		{member, account, "/login/step-up/passkey", []string{"flow", "credential", "to"}},
+		{member, account, "/login/step-up/passkey", []string{"flow", "credential", "to", "back"}},
 		{member, account, "/account/passkeys/options", nil},
 		{member, account, "/account/passkeys", []string{"flow", "credential", "to"}},
 	} {
@@ -214,7 +257,7 @@ func TestInput_PathsThatNameNothing(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()
 	page := b.signIn(ada, portalURL+"/")
-	for _, path := range []string{"/account/passkeys/%s/rename", "/account/passkeys/%s/remove", "/account/sessions/%s/revoke"} {
+	for _, path := range []string{"/account/passkeys/%s/rename", "/account/passkeys/%s/remove", "/account/sessions/%s/revoke", "/account/tokens/%s/revoke"} {
 		for _, id := range []string{"x", "AA==", "%00", "%0a", marker, "..%2f..", strings.Repeat("A", 5000), "%ff", "%D9%A1", "a,b", "%3Cb%3E"} {
 			f := b.form(page, "/revoke-all")
 			f.values.Set("to", "")
@@ -236,7 +279,7 @@ func TestInput_QueriesAreNeverEchoed(t *testing.T) {
 	member, stranger := s.browser(), s.browser()
 	member.signIn(ada, portalURL+"/")
 	for _, path := range s.routes("GET") {
-		for _, name := range []string{"to", "in", "app", "done", "n", "rd", "error", "email"} {
+		for _, name := range []string{"to", "in", "app", "done", "n", "rd", "error", "email", "back", "before", "by"} {
 			for _, value := range badValues() {
 				if len(value) > 4000 {
 					value = value[:4000]

@@ -25,15 +25,16 @@ type goOn struct {
 }
 
 func (h *Handler) getLink(w http.ResponseWriter, r *http.Request) error {
-	return h.mailedPage(w, r, "link.title", func(p Page) view { return linkPage{p} })
+	return h.plainPage(w, r, "link.title", func(p Page) view { return linkPage{p} })
 }
 
 func (h *Handler) getInvite(w http.ResponseWriter, r *http.Request) error {
-	return h.mailedPage(w, r, "invite.title", func(p Page) view { return invitePage{p, h.svc.Config().MailWorks()} })
+	return h.plainPage(w, r, "invite.title", func(p Page) view { return invitePage{p, h.svc.Config().MailWorks()} })
 }
 
-// mailedPage neither redirects nor signs anybody in (ML-4).
-func (h *Handler) mailedPage(w http.ResponseWriter, r *http.Request, title string, show func(Page) view) error {
+// plainPage is a page that is the same for everybody. It neither redirects nor
+// signs anybody in (ML-4).
+func (h *Handler) plainPage(w http.ResponseWriter, r *http.Request, title string, show func(Page) view) error {
 	b, err := h.browser(r)
 	if err != nil {
 		return err
@@ -95,6 +96,10 @@ func (h *Handler) postLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	done, err := h.svc.RedeemLink(r.Context(), m.Token, b)
+	if ref, ok := authcore.AsRefusal(err); ok && ref.Reason == authcore.ApprovalPending { // it did what it was for
+		writeJSON(w, http.StatusOK, goOn{h.svc.Base() + "/login/asked"})
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func (h *Handler) postLink(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case done.SignedIn == nil:
 		h.newToken(w, done.StepUp)
-		writeJSON(w, http.StatusOK, goOn{h.confirmed(t)})
+		writeJSON(w, http.StatusOK, goOn{h.confirmed(t, "")})
 		return nil
 	case done.Same || t.app == nil:
 		h.arrived(w, done.SignedIn, h.next(t.sealed, done.Offer))

@@ -11,7 +11,7 @@ import (
 // link (link.go).
 
 func (h *Handler) getNotMe(w http.ResponseWriter, r *http.Request) error {
-	return h.mailedPage(w, r, "notme.title", func(p Page) view { return notMePage{p} })
+	return h.plainPage(w, r, "notme.title", func(p Page) view { return notMePage{p} })
 }
 
 // noticeDoc says what the notice was about.
@@ -52,14 +52,5 @@ func (h *Handler) postNotMe(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) getNotMeDone(w http.ResponseWriter, r *http.Request) error {
-	b, err := h.browser(r)
-	if err != nil {
-		return err
-	}
-	p, err := h.begin(w, r, &b, "notme.done", trip{})
-	if err != nil {
-		return err
-	}
-	h.render(w, r, http.StatusOK, notMeDonePage{p})
-	return nil
+	return h.plainPage(w, r, "notme.done", func(p Page) view { return notMeDonePage{p} })
 }

@@ -16,9 +16,38 @@ var tokenLives = []tokenLife{
 	{"30d", 30 * 24 * time.Hour}, {"90d", 90 * 24 * time.Hour}, {"365d", 365 * 24 * time.Hour}, {"never", 0},
 }
 
+// tokenLifeFirst is chosen where the person chooses none.
+const tokenLifeFirst = "90d"
+
 type tokenLife struct {
 	name string
 	d    time.Duration
+}
+
+// readingMethods change nothing: those of HTTP, and of WebDAV where programs list
+// folders (RFC 4918 section 9.1). GET is HEAD, too.
+var readingMethods = []string{http.MethodGet, http.MethodOptions, "PROPFIND"}
+
+// getNewToken asks for a fresh proof before the person types anything.
+func (h *Handler) getNewToken(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
+	if err := h.mayManage(r, b); err != nil {
+		return err
+	}
+	return h.showNewToken(w, r, b, http.StatusOK, newTokenPage{Life: tokenLifeFirst}, nil)
+}
+
+func (h *Handler) showNewToken(w http.ResponseWriter, r *http.Request, b *authcore.Browser, status int, page newTokenPage, failed *mapped) (err error) {
+	if page.Apps = h.tokenApps(b.Session.User); len(page.Apps) == 0 {
+		return &authcore.Refusal{Reason: authcore.NotFound}
+	}
+	if page.Page, err = h.begin(w, r, b, "newtoken.title", trip{}); err != nil {
+		return err
+	}
+	if failed != nil {
+		page.Error = failed.in(page.Lang).detail(page.Lang)
+	}
+	h.render(w, r, status, page)
+	return nil
 }
 
 func (h *Handler) postToken(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
@@ -27,21 +56,17 @@ func (h *Handler) postToken(w http.ResponseWriter, r *http.Request, b *authcore.
 		return err
 	}
 	i := slices.IndexFunc(tokenLives, func(l tokenLife) bool { return l.name == f["expires"] })
-	if i < 0 {
-		return errForm
+	if i < 0 || !slices.Contains(h.tokenApps(b.Session.User), f["app"]) {
+		return errForm // no choice of our page
 	}
 	g := authcore.Grant{App: f["app"], Path: strings.TrimSpace(f["path"])}
 	if f["write"] == "" {
-		g.Methods = []string{"GET", "OPTIONS", "PROPFIND"}
+		g.Methods = readingMethods
 	}
 	token, _, err := h.svc.CreateOwnToken(r.Context(), b.Session, g, f["name"], tokenLives[i].d, b.Client)
-	if m := h.mistyped(r, err); m != nil {
-		p, err := h.begin(w, r, b, "account.title", trip{})
-		if err != nil {
-			return err
-		}
-		p.Error = m.in(p.Lang).detail(p.Lang)
-		return h.account(w, r, b, m.status, p)
+	if m := h.mistyped(w, r, err); m != nil { // everything else is chosen from a list
+		m.failure = failure{key: "refused.token-path"}
+		return h.showNewToken(w, r, b, m.status, newTokenPage{Name: f["name"], App: f["app"], Write: f["write"] != "", Life: f["expires"], BadPath: true}, m)
 	}
 	if err != nil {
 		return err
@@ -81,25 +106,21 @@ func (h *Handler) tokenRows(r *http.Request, u *authcore.User) ([]accountToken, 
 	for _, t := range list {
 		rows = append(rows, accountToken{
 			ID: t.ID, Name: t.Name, App: t.App, Path: t.Path, Created: t.CreatedAt, LastUsed: t.LastUsed, Expires: t.Expires,
-			ReadOnly: len(t.Methods) > 0 && !slices.ContainsFunc(t.Methods, func(m string) bool { return m != "GET" && m != "HEAD" && m != "OPTIONS" && m != "PROPFIND" }),
+			ReadOnly: len(t.Methods) > 0 && !slices.ContainsFunc(t.Methods, func(m string) bool { return m != http.MethodHead && !slices.Contains(readingMethods, m) }),
 		})
 	}
 	return rows, nil
 }
 
-// tokenApps are the hosts of apps, open to the person, that take access tokens
-// at all; a sidecar has none.
-func (h *Handler) tokenApps(open []string) (hosts []string) {
+// tokenApps are the hosts of apps, open to the person, that take access tokens; a
+// sidecar has none.
+func (h *Handler) tokenApps(u *authcore.User) (hosts []string) {
 	if h.svc.Sidecar() {
 		return nil
 	}
-	for _, origin := range open {
-		host := Page{App: origin}.AppHost()
-		if name, _, ok := strings.Cut(host, ":"); ok {
-			host = name
-		}
-		if !strings.HasPrefix(host, "*.") {
-			hosts = append(hosts, host)
+	for _, app := range h.svc.Config().Apps {
+		if _, ok := h.svc.Admits(&app, u); ok && app.Policy.TakesTokens() && !strings.HasPrefix(app.Origin.Host, "*.") {
+			hosts = append(hosts, app.Origin.Host)
 		}
 	}
 	return hosts

@@ -88,6 +88,31 @@ type secondPage struct {
 	ByRecovery bool // a recovery code is asked for
 }
 
+// codeField is a field for a code that people type.
+type codeField struct {
+	Focus bool // it is what the page is about
+	Bad   bool // what was typed is wrong
+}
+
+// Field is the page's one.
+func (p secondPage) Field() codeField { return codeField{Focus: true, Bad: p.Error != ""} }
+
+// Field is the page's one.
+func (p totpPage) Field() codeField { return codeField{Focus: true, Bad: p.Error != ""} }
+
+// TOTPField is for the authenticator app. Beside a passkey's button it is the
+// second choice.
+func (p stepUpPage) TOTPField() codeField {
+	bad := p.Wrong == authcore.AMRTOTP
+	return codeField{Focus: bad || p.Wrong == "" && !p.Passkey, Bad: bad}
+}
+
+// RecoveryField is for a recovery code.
+func (p stepUpPage) RecoveryField() codeField {
+	bad := p.Wrong == authcore.AMRRecovery
+	return codeField{Focus: bad, Bad: bad}
+}
+
 // totpPage sets up an authenticator app. After a wrong code it asks for another
 // one, and shows the secret no more (TO-1).
 type totpPage struct {
@@ -118,6 +143,18 @@ type notMePage struct{ Page }
 // notMeDonePage says what was done then.
 type notMeDonePage struct{ Page }
 
+// newTokenPage asks what an access token shall be for. After a refusal it holds
+// what was typed and not refused.
+type newTokenPage struct {
+	Page
+	Apps    []string // hosts to choose from
+	Name    string
+	App     string
+	Write   bool
+	Life    string // of tokenLives
+	BadPath bool
+}
+
 // tokenPage shows a new access token, once.
 type tokenPage struct {
 	Page
@@ -130,6 +167,7 @@ type historyPage struct {
 	Page
 	Events []accountEvent
 	Before string // where the next page begins; empty: this is the last
+	Later  bool   // it is not the newest
 }
 
 // askedPage tells somebody who asked for an account that an admin decides.
@@ -177,6 +215,10 @@ type stepUpPage struct {
 	Added   time.Time // Add, AddTOTP: when a new one begins to count; zero: at once
 	Again   bool      // only a new sign-in does
 	Stuck   bool      // nothing does that this site has
+	Frozen  bool      // somebody said "not me": a passkey or recovery code of before is asked for
+	Lost    bool      // the form for a recovery code is open
+	Wrong   string    // method whose code was wrong; empty: none was
+	Back    string    // page of the account that asks; empty: the account page
 }
 
 // accountPage is everything a person may see and end about themselves.
@@ -192,14 +234,16 @@ type accountPage struct {
 	OnlyOne   bool // one passkey is all that there is against a lost device
 	NoPasskey bool // passkeys are switched off
 	Frozen    bool // nothing can be changed
-	Limited   bool // a recovery code let this session in: it adds a passkey and does nothing else
+	Thaws     bool // Frozen: there is a passkey or recovery code that ends it
+	Limited   bool // a recovery code let this session in: it adds a passkey and does nothing else, and nothing else is shown
 	TOTP      *accountTOTP
 	Recovery  authcore.RecoveryStatus
 	Strong    bool // there is a factor that recovery codes are for
 	Tokens    []accountToken
-	TokenApps []string // hosts of apps that this person may make access tokens for
+	MayToken  bool // there are apps that this person may make access tokens for
 	Events    []accountEvent
 	MayDelete bool
+	Deleting  bool // it was tried: the form stays open
 }
 
 // accountPasskey is one row of the passkey list.
@@ -324,6 +368,7 @@ func (recoveryPage) template() string     { return "recovery" }
 func (addressPage) template() string      { return "address" }
 func (notMePage) template() string        { return "notme" }
 func (notMeDonePage) template() string    { return "notmedone" }
+func (newTokenPage) template() string     { return "newtoken" }
 func (tokenPage) template() string        { return "token" }
 func (historyPage) template() string      { return "history" }
 func (askedPage) template() string        { return "asked" }

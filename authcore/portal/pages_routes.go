@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
@@ -29,6 +30,7 @@ func (h *Handler) pageRoutes() map[string]func(http.ResponseWriter, *http.Reques
 		"GET /login/code":             h.getCode,
 		"POST /login/code":            h.postCode,
 		"POST /login/code/resend":     h.postResend,
+		"GET /login/asked":            h.getAsked,
 		"GET /login/totp":             h.getSecond,
 		"POST /login/totp":            h.postSecondTOTP,
 		"POST /login/recovery":        h.postSecondRecovery,
@@ -66,6 +68,7 @@ func (h *Handler) pageRoutes() map[string]func(http.ResponseWriter, *http.Reques
 		"POST /account/totp/confirm":           h.member(h.postTOTPConfirm),
 		"POST /account/totp/remove":            h.member(h.postTOTPRemove),
 		"POST /account/recovery-codes":         h.member(h.postRecoveryCodes),
+		"GET /account/tokens":                  h.member(h.getNewToken),
 		"POST /account/tokens":                 h.member(h.postToken),
 		"POST /account/tokens/{id}/revoke":     h.member(h.postTokenRevoke),
 		"GET /account/history":                 h.member(h.getHistory),
@@ -82,7 +85,8 @@ func (h *Handler) pageRoutes() map[string]func(http.ResponseWriter, *http.Reques
 }
 
 // member lets through who is signed in. Everybody else is sent to sign in, and
-// one whose proof is too old to confirm it (SE-8).
+// one whose proof is too old to confirm it (SE-8). Other refusals of an act on
+// the account are told on its page.
 func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.Browser) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		b, err := h.browser(r)
@@ -103,9 +107,11 @@ func (h *Handler) member(fn func(http.ResponseWriter, *http.Request, *authcore.B
 		case ref == nil || wantsProblem(r):
 			return err
 		case ref.Reason == authcore.StepUpRequired:
-			h.see(w, "/login/step-up")
+			h.see(w, "/login/step-up"+h.comingFrom(r.URL.Path))
 		case ref.Reason == authcore.Unauthenticated: // the session ended meanwhile
 			h.see(w, "/login")
+		case strings.HasPrefix(r.URL.Path, "/account") && slices.Contains(onAccount, ref.Reason):
+			return h.accountRefused(w, r, &b, err)
 		default:
 			return err
 		}
@@ -166,6 +172,27 @@ func (t trip) query() string {
 		return ""
 	}
 	return "?to=" + url.QueryEscape(t.sealed)
+}
+
+// more is query beside others.
+func (t trip) more() string { return strings.Replace(t.query(), "?", "&", 1) }
+
+// comingFrom lets a step-up lead back to the page that asked for it, where that
+// is another than the account page.
+func (h *Handler) comingFrom(path string) string {
+	if page := h.accountPage(path); page != "/account" {
+		return "?back=" + url.QueryEscape(page)
+	}
+	return ""
+}
+
+// accountPage is the page of the account at a path of ours; nothing else of what
+// was sent is repeated.
+func (h *Handler) accountPage(path string) string {
+	if page := h.ownPage(path); strings.HasPrefix(page, "/account/") {
+		return page
+	}
+	return "/account"
 }
 
 // begin starts a page for this browser, and gives it its flow cookie. title is

@@ -22,7 +22,7 @@ func (h *Handler) postName(w http.ResponseWriter, r *http.Request, b *authcore.B
 // historyPage of so many lines; the account page shows fewer.
 const (
 	historyLines = 50
-	historyFirst = 8
+	historyFirst = 5
 )
 
 // accountEvent is one line of the history.
@@ -35,7 +35,12 @@ type accountEvent struct {
 }
 
 func (h *Handler) getHistory(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	records, err := h.svc.History(r.Context(), b.Session.User, one(r.URL.Query(), "before"), historyLines+1)
+	if b.Session.Limited() {
+		h.see(w, "/account")
+		return nil
+	}
+	before := one(r.URL.Query(), "before")
+	records, err := h.svc.History(r.Context(), b.Session.User, before, historyLines+1)
 	if err != nil {
 		return err
 	}
@@ -43,7 +48,7 @@ func (h *Handler) getHistory(w http.ResponseWriter, r *http.Request, b *authcore
 	if err != nil {
 		return err
 	}
-	page := historyPage{Page: p}
+	page := historyPage{Page: p, Later: before != ""}
 	if len(records) > historyLines {
 		records = records[:historyLines]
 		page.Before = records[historyLines-1].ID
@@ -135,16 +140,7 @@ func (h *Handler) postDelete(w http.ResponseWriter, r *http.Request, b *authcore
 	if err != nil {
 		return err
 	}
-	err = h.svc.DeleteSelf(r.Context(), b.Session, f["email"], b.Client)
-	if m := h.mistyped(r, err); m != nil {
-		p, err := h.begin(w, r, b, "account.title", trip{})
-		if err != nil {
-			return err
-		}
-		p.Error = m.in(p.Lang).detail(p.Lang)
-		return h.account(w, r, b, m.status, p)
-	}
-	if err != nil {
+	if err := h.svc.DeleteSelf(r.Context(), b.Session, f["email"], b.Client); err != nil {
 		return err
 	}
 	h.forget(w)

@@ -157,7 +157,8 @@ func hurry(w http.ResponseWriter, r *http.Request) {
 }
 
 // notFound answers in the client's language: a page for people, a problem for
-// programs; 405 where only the method is wrong.
+// programs; 405 where only the method is wrong. Who opens the address of a page
+// that was the answer to a form gets the page with the form.
 func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	probe := *r
 	var allowed []string
@@ -166,6 +167,10 @@ func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, mux *http.Ser
 		if _, pattern := mux.Handler(&probe); pattern != "" {
 			allowed = append(allowed, m)
 		}
+	}
+	if len(allowed) > 0 && mux == h.portal && r.Method == http.MethodGet && authcore.Negotiate(r.Method, r.Header) == authcore.Navigation {
+		h.see(w, h.ownPage(r.URL.Path))
+		return
 	}
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))

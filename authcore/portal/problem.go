@@ -3,9 +3,9 @@ package portal
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -149,9 +149,7 @@ func (h *Handler) resolve(r *http.Request, err error) (mapped, *authcore.Refusal
 // refused answers an error: a page to a navigation, a problem to a program.
 func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 	m, ref := h.resolve(r, err)
-	if ref != nil && ref.RetryAfter > 0 {
-		w.Header().Set("Retry-After", fmt.Sprint(int(math.Ceil(ref.RetryAfter.Seconds()))))
-	}
+	retryAfter(w, ref)
 	if m.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "10")
 	}
@@ -162,6 +160,13 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	h.fail(w, r, m.status, m.failure)
+}
+
+// retryAfter says when to come back, where the refusal does.
+func retryAfter(w http.ResponseWriter, ref *authcore.Refusal) {
+	if ref != nil && ref.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(ref.RetryAfter)))
+	}
 }
 
 // fail writes a failure in the client's language.

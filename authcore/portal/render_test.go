@@ -141,7 +141,7 @@ func TestWB1_HeadersOfAPage(t *testing.T) {
 
 func TestWB1_PagesWithAMailedSecretSendNoReferrer(t *testing.T) {
 	r := testRenderer(t, Brand{})
-	for _, v := range []view{linkPage{Page: r.page("", "x")}, invitePage{Page: r.page("", "x")}} {
+	for _, v := range []view{linkPage{Page: r.page("", "x")}, invitePage{Page: r.page("", "x")}, notMePage{Page: r.page("", "x")}} {
 		if got := show(t, r, v).Header().Get("Referrer-Policy"); got != "no-referrer" {
 			t.Errorf("%s: Referrer-Policy = %q", v.template(), got)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,6 +109,70 @@ func TestCS1_EveryPostButLogoutNeedsTheTokenOfThisBrowser(t *testing.T) {
 	}
 }
 
+// Nobody who is not signed in comes near an account: a page load is sent to sign
+// in, a script is told so, and nothing is stored.
+func TestMember_StrangersAreSentToSignIn(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	token := b.form(b.load(portalURL+"/login"), "/login").values.Get("token")
+	before, n := s.records(), 0
+	for _, method := range []string{"GET", "POST"} {
+		for _, path := range s.routes(method) {
+			if !strings.HasPrefix(path, "/account") && !strings.HasPrefix(path, "/login/step-up") && method+path != "POST/login/offer" {
+				continue
+			}
+			n++
+			h := pageLoad("same-origin")
+			h["Content-Type"], h["Origin"] = "application/x-www-form-urlencoded", portalURL
+			if a := b.send(method, portalURL+path, "token="+token, h); a.StatusCode != 303 || a.Header.Get("Location") != "/login" || a.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s %s: %d to %q", method, path, a.StatusCode, a.Header.Get("Location"))
+			}
+			b.send(method, portalURL+path, withForm("{}", token), map[string]string{"Content-Type": "application/json", "Origin": portalURL}).want(t, 401, `"code":"UNAUTHENTICATED"`)
+		}
+	}
+	if n < 25 {
+		t.Fatalf("only %d routes", n)
+	}
+	s.unchanged(t, before, "a stranger's requests")
+}
+
+// SE-8: what changes an account needs a proof of the last 15 minutes, by more than
+// the mailbox where there is more.
+func TestMember_ChangesNeedAFreshProof_SE8(t *testing.T) {
+	s := newSite(t, deletable)
+	b, secret := s.withTOTP()
+	b.withCodes()
+	b.newToken()
+	k := newAuthenticator()
+	b.next(k.add(b, b.account()))
+	page := b.account()
+	key := regexp.MustCompile(`/account/passkeys/([^/]+)/rename`).FindStringSubmatch(page.body)[1]
+	acts := map[string][]string{
+		"/account/name": {"name", "Eve"}, "/account/email": {"email", "eve@example.org"}, "/account/email/confirm": {"code", "00000000"},
+		"/account/totp": {}, "/account/totp/confirm": {"code", "000000"}, "/account/totp/remove": {}, "/account/recovery-codes": {},
+		"/account/tokens": {"name", "x", "app", "app.example.com", "expires", "30d"}, "/account/data": {}, "/account/delete": {"email", ada},
+		"/account/passkeys/" + key + "/rename": {"name", "x"}, "/account/passkeys/" + key + "/remove": {},
+	}
+	byMail := s.browser()
+	byMail.fill(byMail.firstStep(ada, portalURL+"/"), "/login/totp", "code", s.digits(secret)).want(t, 200, "Your account")
+	s.wait(16 * time.Minute)
+	counts := s.records()
+	for name, who := range map[string]*browser{"whose passkey is old": b, "whose code is old": byMail} {
+		from := who.account()
+		for path, fields := range acts {
+			if a := who.raw(from, path, fields...); a.StatusCode != 303 || !strings.HasPrefix(a.Header.Get("Location"), "/login/step-up") {
+				t.Errorf("%s by one %s: %d to %q", path, name, a.StatusCode, a.Header.Get("Location"))
+			}
+		}
+	}
+	b.fetch(page, "/account/passkeys/options", nothing{}).want(t, 403, "STEP_UP_REQUIRED")
+	s.unchanged(t, counts, "old proofs")
+	u := s.user(ada)
+	if u.TOTP == nil || u.DisplayName != "" || len(u.Recovery.Left) != 10 {
+		t.Errorf("something changed: %+v", u)
+	}
+}
+
 func TestDS3_EveryPostIsCharged(t *testing.T) {
 	s := newSite(t, func(c *authcore.Config) { c.Requests, c.Burst = 3, 3 })
 	member := s.browser()
@@ -164,7 +229,7 @@ func TestGet_ChangesNothingAndNobody(t *testing.T) {
 	if after := s.records(); after.counts != before.counts || !maps.Equal(after.takes, before.takes) {
 		t.Errorf("something was stored: %+v, before %+v", after, before)
 	}
-	for _, path := range []string{"/login/link", "/invite"} { // ML-4: inert, also for the signed-in
+	for _, path := range []string{"/login/link", "/invite", "/not-me"} { // ML-4: inert, also for the signed-in
 		member.send("GET", portalURL+path, "", pageLoad("cross-site")).want(t, 200, "<h1>")
 	}
 }
@@ -231,7 +296,7 @@ func TestWB1_EveryAnswerCarriesTheHeaders(t *testing.T) {
 			t.Errorf("%s: policy %q", a.url, policy)
 		}
 		referrer := "same-origin"
-		if a.url.Path == "/login/link" || a.url.Path == "/invite" {
+		if slices.Contains([]string{"/login/link", "/invite", "/not-me"}, a.url.Path) {
 			referrer = "no-referrer"
 		}
 		if got := a.Header.Get("Referrer-Policy"); a.StatusCode == 200 && got != referrer {
@@ -263,7 +328,9 @@ func TestStore_DownIsSaidWithoutDetails(t *testing.T) {
 	s.wait(25 * 3600e9) // past the cache
 	s.broken.Store(true)
 	defer s.broken.Store(false)
-	for _, path := range []string{"/", "/login", "/login/code", "/login/link", "/login/offer", "/account", "/signed-out"} {
+	for _, path := range []string{
+		"/", "/login", "/login/code", "/login/link", "/login/totp", "/login/offer", "/login/step-up", "/not-me", "/account", "/account/email", "/account/tokens", "/account/history", "/signed-out",
+	} {
 		a := b.send("GET", portalURL+path, "", pageLoad("none")).want(t, 503, "Try again in a minute")
 		if strings.Contains(a.body, "auth.db") || a.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s", path, a.body)

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -71,8 +72,14 @@ func (h *Handler) postSecond(w http.ResponseWriter, r *http.Request, by string) 
 	}
 	t := h.trip(f["to"])
 	done, err := h.svc.FinishSecond(r.Context(), by, f["code"], b)
-	if m := h.mistyped(r, err); m != nil {
+	if m := h.mistyped(w, r, err); m != nil {
 		return h.showSecond(w, r, &b, m.status, secondView{trip: t, recovery: by == authcore.SecondRecovery, failed: m})
+	}
+	if ref, ok := authcore.AsRefusal(err); ok && ref.Reason == authcore.CodeExhausted && !wantsProblem(r) {
+		h.fail(w, r, refusals[ref.Reason].status, failure{
+			key: "refused.second-exhausted", code: string(ref.Reason), action: action{Label: "action.back-to-login", URL: h.svc.Base() + "/login" + t.query()},
+		})
+		return nil
 	}
 	if err != nil {
 		return err
@@ -82,6 +89,8 @@ func (h *Handler) postSecond(w http.ResponseWriter, r *http.Request, by string) 
 	}
 	h.signedIn(w, done.SignedIn)
 	switch {
+	case by == authcore.SecondRecovery && done.Same:
+		h.see(w, "/account?done=recovered"+t.more())
 	case by == authcore.SecondRecovery:
 		h.see(w, "/account?done=recovered")
 	case done.Same || t.app == nil:
@@ -92,17 +101,21 @@ func (h *Handler) postSecond(w http.ResponseWriter, r *http.Request, by string) 
 	return nil
 }
 
-// mistyped is the refusal of a code that the person may mend on the same page,
-// or nil.
-func (h *Handler) mistyped(r *http.Request, err error) *mapped {
+// mistyped is the refusal of something that the person may type again on the
+// same page, or nil; more are reasons that a page can say as well.
+func (h *Handler) mistyped(w http.ResponseWriter, r *http.Request, err error, more ...authcore.Reason) *mapped {
 	ref, _ := authcore.AsRefusal(err)
 	if ref == nil || wantsProblem(r) {
 		return nil
 	}
 	switch ref.Reason {
-	case authcore.TOTPInvalid, authcore.RecoveryInvalid, authcore.GuessesSpent, authcore.CodeInvalid, authcore.EmailInvalid, authcore.NameInvalid, authcore.Conflict:
-		m, _ := h.resolve(r, err)
-		return &m
+	case authcore.TOTPInvalid, authcore.RecoveryInvalid, authcore.GuessesSpent, authcore.CodeInvalid, authcore.EmailInvalid, authcore.NameInvalid:
+	default:
+		if !slices.Contains(more, ref.Reason) {
+			return nil
+		}
 	}
-	return nil
+	m, _ := h.resolve(r, err)
+	retryAfter(w, ref)
+	return &m
 }

@@ -213,9 +213,11 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.astray != nil {
 			s.astray(r)
 		}
-		d := s.svc.Check(r.Context(), &authcore.Request{
+		q := authcore.Request{
 			Host: r.Host, Path: r.URL.Path, Here: r.URL.Path, Method: r.Method, Client: s.h.client(r).IP, Cookies: r.Header["Cookie"],
-		})
+		}
+		q.SetAuthorization(r.Header)
+		d := s.svc.Check(r.Context(), &q)
 		if d.Verdict != authcore.Allow {
 			s.h.Refuse(w, r, &d)
 			return
@@ -270,7 +272,10 @@ func (s *site) records() records {
 	s.t.Helper()
 	out := records{takes: map[store.Kind]int64{}}
 	s.must(s.db.View(context.Background(), func(tx store.Tx) (err error) {
-		for _, k := range []store.Kind{store.KindFlow, store.KindLink, store.KindCeremony, store.KindTicket, store.KindInvite, store.KindRefresh, store.KindDevice} {
+		for _, k := range []store.Kind{
+			store.KindFlow, store.KindLink, store.KindCeremony, store.KindTicket, store.KindInvite, store.KindRefresh, store.KindDevice,
+			store.KindSecond, store.KindTOTP, store.KindAddress, store.KindNotice, store.KindRequest,
+		} {
 			if out.takes[k], err = tx.CountTakes(k); err != nil {
 				return err
 			}

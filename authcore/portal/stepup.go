@@ -13,12 +13,22 @@ import (
 // A fresh proof from somebody who is signed in (DESIGN §6, SE-8): for an act on
 // their account or, with a trip, for an app that asks for one.
 func (h *Handler) getStepUp(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	return h.showStepUp(w, r, b, h.trip(one(r.URL.Query(), "to")), nil)
+	q := r.URL.Query()
+	return h.showStepUp(w, r, b, stepUpView{trip: h.trip(one(q, "to")), back: h.accountPage(one(q, "back"))})
 }
 
-func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request, b *authcore.Browser, t trip, failed *mapped) error {
+// stepUpView is what differs between two showings of the page.
+type stepUpView struct {
+	trip
+	back   string  // page of the account to go back to
+	failed *mapped // nil: nothing was typed
+	wrong  string  // the method that failed
+}
+
+func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request, b *authcore.Browser, v stepUpView) error {
 	var page stepUpPage
 	var err error
+	t := v.trip
 	if t.app != nil {
 		page, err = h.stepUpForApp(r, b, t)
 	} else {
@@ -35,9 +45,11 @@ func (h *Handler) showStepUp(w http.ResponseWriter, r *http.Request, b *authcore
 	if page.Page, err = h.begin(w, r, b, title, t); err != nil {
 		return err
 	}
+	page.Back, page.Wrong = v.back, v.wrong
+	page.Lost = page.Recover && (page.Frozen || v.wrong == authcore.AMRRecovery)
 	status := http.StatusOK
-	if failed != nil {
-		page.Error, status = failed.in(page.Lang).detail(page.Lang), failed.status
+	if v.failed != nil {
+		page.Error, status = v.failed.in(page.Lang).detail(page.Lang), v.failed.status
 	}
 	h.render(w, r, status, page)
 	return nil
@@ -55,7 +67,8 @@ func (h *Handler) stepUpForAccount(r *http.Request, b *authcore.Browser) (page s
 		Passkey: does(authcore.AMRPasskey), TOTP: does(authcore.AMRTOTP), Link: does(authcore.AMRHandOut),
 		Mail: does(authcore.AMREmail) && h.svc.Config().MailWorks(),
 	}
-	page.Recover = (page.Passkey || page.TOTP) && authcore.Recovery(b.Session.User).Left > 0
+	page.Recover = (page.Passkey || page.TOTP) && h.recoverable(b)
+	page.Frozen = h.svc.MayThaw(b.Session.User, keys)
 	return page, nil
 }
 
@@ -75,7 +88,7 @@ func (h *Handler) stepUpForApp(r *http.Request, b *authcore.Browser, t trip) (pa
 		page.Added = ways.Added
 	}
 	now := ways.Passkey || ways.TOTP || ways.Mail
-	page.Recover = (now || ways.Limited) && !ways.Mail && authcore.Recovery(b.Session.User).Left > 0
+	page.Recover = (now || ways.Limited) && !ways.Mail && h.recoverable(b)
 	stuck := !now && !ways.Add && !ways.AddTOTP && !ways.Limited && ways.Waits.IsZero()
 	page.Again, page.Stuck = stuck && !ways.Methods, stuck && ways.Methods
 	switch {
@@ -89,12 +102,20 @@ func (h *Handler) stepUpForApp(r *http.Request, b *authcore.Browser, t trip) (pa
 	return page, nil
 }
 
+// recoverable reports whether a recovery code would help: it adds a passkey.
+func (h *Handler) recoverable(b *authcore.Browser) bool {
+	return !h.svc.Config().NoPasskey && authcore.Recovery(b.Session.User).Left > 0
+}
+
 // confirmed is where a finished step-up leads back to.
-func (h *Handler) confirmed(t trip) string {
-	if t.app == nil {
-		return h.svc.Base() + "/account?done=confirmed"
+func (h *Handler) confirmed(t trip, back string) string {
+	switch page := h.accountPage(back); {
+	case t.app != nil:
+		return h.next(t.sealed, false)
+	case page != "/account":
+		return h.svc.Base() + page
 	}
-	return h.next(t.sealed, false)
+	return h.svc.Base() + "/account?done=confirmed"
 }
 
 func (h *Handler) postStepUpEmail(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
@@ -137,8 +158,14 @@ func (h *Handler) postStepUpOptions(w http.ResponseWriter, r *http.Request, b *a
 	return nil
 }
 
+// stepUpDoc is the answer to the ceremony.
+type stepUpDoc struct {
+	answerDoc
+	Back string `json:"back"`
+}
+
 func (h *Handler) postStepUp(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	var a answerDoc
+	var a stepUpDoc
 	if err := h.script(r, b, &a); err != nil {
 		return err
 	}
@@ -147,38 +174,39 @@ func (h *Handler) postStepUp(w http.ResponseWriter, r *http.Request, b *authcore
 		return err
 	}
 	h.newToken(w, token)
-	writeJSON(w, http.StatusOK, goOn{h.confirmed(h.trip(a.To))})
+	writeJSON(w, http.StatusOK, goOn{h.confirmed(h.trip(a.To), a.Back)})
 	return nil
 }
 
 func (h *Handler) postStepUpTOTP(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	return h.stepUpByCode(w, r, b, h.svc.StepUpTOTP, h.confirmed)
+	return h.stepUpByCode(w, r, b, authcore.AMRTOTP, h.svc.StepUpTOTP, h.confirmed)
 }
 
-// postStepUpRecovery leads to the account page: all that it opens is there.
+// postStepUpRecovery leads to the account page, where the passkey is added, and
+// from there on to the app that asked.
 func (h *Handler) postStepUpRecovery(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
-	return h.stepUpByCode(w, r, b, h.svc.StepUpRecovery, func(trip) string {
-		return h.svc.Base() + "/account?done=recovery-confirmed"
+	return h.stepUpByCode(w, r, b, authcore.AMRRecovery, h.svc.StepUpRecovery, func(t trip, _ string) string {
+		return h.svc.Base() + "/account?done=recovery-confirmed" + t.more()
 	})
 }
 
 func (h *Handler) stepUpByCode(
-	w http.ResponseWriter, r *http.Request, b *authcore.Browser,
-	confirm func(context.Context, string, authcore.Browser) (authcore.Token, error), next func(trip) string,
+	w http.ResponseWriter, r *http.Request, b *authcore.Browser, method string,
+	confirm func(context.Context, string, authcore.Browser) (authcore.Token, error), next func(t trip, back string) string,
 ) error {
-	f, err := h.form(r, b, "code", "to")
+	f, err := h.form(r, b, "code", "to", "back")
 	if err != nil {
 		return err
 	}
 	t := h.trip(f["to"])
 	token, err := confirm(r.Context(), f["code"], *b)
-	if m := h.mistyped(r, err); m != nil {
-		return h.showStepUp(w, r, b, t, m)
+	if m := h.mistyped(w, r, err); m != nil {
+		return h.showStepUp(w, r, b, stepUpView{t, h.accountPage(f["back"]), m, method})
 	}
 	if err != nil {
 		return err
 	}
 	h.newToken(w, token)
-	redirect(w, http.StatusSeeOther, next(t))
+	redirect(w, http.StatusSeeOther, next(t, f["back"]))
 	return nil
 }

@@ -140,6 +140,10 @@ func inLanguage(v view, l *i18n.Language) view {
 	switch p := other.Addr().Interface().(type) {
 	case *errorPage:
 		mark(&p.What, &p.Next, &p.Action.Label)
+	case *totpPage:
+		if p.Picture != "" {
+			p.Picture = exampleTOTP(p.Page).Picture
+		}
 	case *accountPage:
 		p.Events = markEvents(p.Events, mark)
 	case *historyPage:

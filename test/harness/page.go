@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -128,6 +129,29 @@ func (b *Browser) WaitURL(prefix string) {
 		}
 		return b.describe()
 	})
+}
+
+// NextPage does something and waits until another document has come of it and is
+// loaded, at whatever address: WaitURL cannot tell a page from the next one that
+// stands at the same.
+func (b *Browser) NextPage(act func()) {
+	b.t.Helper()
+	Eval[bool](b, "window.before = true")
+	act()
+	Eventually(b.t, "waiting for the next page", func() string {
+		next, err := runStep(b, chromedp.Evaluate[bool]("!window.before && document.readyState === 'complete'"))
+		if err == nil && next {
+			return ""
+		}
+		return b.describe()
+	})
+}
+
+// EveryPage runs JavaScript before the scripts of each page from the next load on,
+// to be a browser of another kind.
+func (b *Browser) EveryPage(js string) {
+	b.t.Helper()
+	call(b, "preparing pages", cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: js})
 }
 
 // Status is the HTTP status of the document that is shown.

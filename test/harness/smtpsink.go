@@ -118,19 +118,31 @@ func (s *Sink) Messages() []Message {
 }
 
 // Wait returns the oldest mail to the address that no Wait has returned yet.
+// Notices of what was done in an account come when they come: WaitNotice has them.
 func (s *Sink) Wait(address string) Message {
 	s.t.Helper()
+	return s.wait("mail", address, func(m Message) bool { return !m.isNotice() })
+}
+
+// WaitNotice is Wait for the mails that tell what was done in an account.
+func (s *Sink) WaitNotice(address string) Message {
+	s.t.Helper()
+	return s.wait("notice", address, Message.isNotice)
+}
+
+func (s *Sink) wait(what, address string, is func(Message) bool) Message {
+	s.t.Helper()
 	var found Message
-	Eventually(s.t, "waiting for a mail to "+address, func() string {
+	Eventually(s.t, "waiting for a "+what+" to "+address, func() string {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		seen := 0
+		seen, key := 0, what+" "+address
 		for _, m := range s.got {
-			if !m.sentTo(address) {
+			if !m.sentTo(address) || !is(m) {
 				continue
 			}
-			if seen == s.read[address] {
-				s.read[address]++
+			if seen == s.read[key] {
+				s.read[key]++
 				found = m
 				return ""
 			}
@@ -229,6 +241,9 @@ func (c *sinkSession) Reset() {
 }
 
 func (c *sinkSession) Logout() error { return nil }
+
+// isNotice tells a mail with a link for "that was not me".
+func (m Message) isNotice() bool { return strings.Contains(m.Text, "/not-me#") }
 
 func (m Message) sentTo(address string) bool {
 	for _, to := range m.To {

@@ -7,6 +7,9 @@ import { Problem, go, localTime, onPress, post, word } from "./page.js";
 const secret = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
 
+// The link once more in the same tab changes the fragment alone: begin anew.
+addEventListener("hashchange", () => location.reload());
+
 // In another language it is the same link: the secret comes along as it came,
 // in a fragment.
 const language = document.getElementById("language-form");

@@ -25,7 +25,7 @@ async function prove({ flow, rpId, credential }) {
   try {
     go((await post("/login/passkey", { flow, credential, to: returnTo })).next);
   } catch (error) {
-    if (error instanceof Problem && error.code === "CREDENTIAL_UNKNOWN") await signalUnknown(rpId, credential.id);
+    if (error instanceof Problem && error.code === "CREDENTIAL_UNKNOWN") signalUnknown(rpId, credential.id);
     throw error;
   }
 }

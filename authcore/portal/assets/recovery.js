@@ -1,7 +1,9 @@
-// New recovery codes: a button to print them.
+// New recovery codes: buttons to print and to copy them.
 
+import { copyButtons } from "./copy.js";
 import { element, localTimes, show } from "./page.js";
 
 localTimes();
-show("print");
+show("keep");
+copyButtons();
 element("print").addEventListener("click", () => print());

@@ -6,7 +6,7 @@ import { explain, get, supported } from "./passkey.js";
 async function confirm() {
   const { flow, publicKey } = await post("/login/step-up/passkey/options", { to: returnTo });
   const credential = await get(publicKey);
-  go((await post("/login/step-up/passkey", { flow, credential, to: returnTo })).next);
+  go((await post("/login/step-up/passkey", { flow, credential, to: returnTo, back: element("passkey").dataset.back })).next);
 }
 
 carryFragment();
