@@ -80,7 +80,7 @@ func TestEmail(t *testing.T) {
 		}
 		asked.Fill("#code", m.Code(t)) // link and code share one use
 		asked.Press("\r")
-		asked.Read("This sign-in was used")
+		asked.Read("This was used")
 		asked.Goto(app)
 		asked.WaitURL(w.URL(authHost, "/login"))
 	})

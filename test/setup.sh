@@ -15,7 +15,6 @@ cd "$(dirname "$0")"
 
 # command, or "python: modules" | Debian packages | what does not run without it
 parts='gcc|gcc libc6-dev|the race detector
-oathtool|oathtool|the stories of authenticator apps
 chromium|chromium fonts-liberation|browser tests
 firefox-esr|firefox-esr|passkeys in Firefox
 WebKitWebDriver|webkit2gtk-driver|the pages in WebKit, a browser without passkeys

@@ -80,7 +80,7 @@ func TestWebKit(t *testing.T) {
 	b.Gone("#passkey-button")
 
 	// Where there is nothing but passkeys, the sign-in page says so as well.
-	w.Write(t, strings.Replace(w.globals, "registration open", "registration open\nmethods passkey", 1), sites)
+	w.Write(t, strings.Replace(w.globals, "registration open", "methods passkey", 1), sites)
 	if exit := w.Reload(t); exit.Code != 0 {
 		t.Fatalf("code %d\n%s", exit.Code, exit.Stderr)
 	}

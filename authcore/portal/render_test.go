@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,11 +101,19 @@ func TestForms_CarryTokenAndReturnState(t *testing.T) {
 
 func TestPaths_BeginWithTheBase(t *testing.T) {
 	r := testRenderer(t, Brand{Name: "Example"})
-	p := r.page("/.auth", "Sign in")
-	body := show(t, r, loginPage{Page: p, Passkey: true, Mail: true}).Body.String()
-	for _, m := range regexp.MustCompile(`(?:src|href|action)="([^"]*)"`).FindAllStringSubmatch(body, -1) {
-		if !strings.HasPrefix(m[1], "/.auth/") {
-			t.Errorf("%q is outside the reserved prefix", m[1])
+	elsewhere := regexp.MustCompile(`^(/\.auth/|https://(app|wiki)\.example\.com/|otpauth:|/$)`) // an app, the app that is an authenticator, the app's own home
+	for _, e := range examples(r) {
+		v := reflect.New(reflect.TypeOf(e.view)).Elem()
+		v.Set(reflect.ValueOf(e.view))
+		v.FieldByName("Base").SetString("/.auth")
+		if e.view.template() == "error" || e.view.template() == "logout" || e.view.template() == "bounces" {
+			continue // their addresses are the handler's
+		}
+		body := show(t, r, v.Interface().(view)).Body.String()
+		for _, m := range regexp.MustCompile(`(?:src|href|action)="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+			if !elsewhere.MatchString(m[1]) {
+				t.Errorf("%s: %q is outside the reserved prefix", e.name, m[1])
+			}
 		}
 	}
 }

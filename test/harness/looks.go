@@ -99,11 +99,19 @@ func (b *Browser) whole(width int64) []byte {
 	return image
 }
 
-// fits fails the test when the page is wider than its window.
+// fits fails the test when the page is wider than its window, or something on it
+// sticks out of the page's middle.
 func (b *Browser) fits(look string) {
 	b.t.Helper()
 	if over := Eval[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 		b.t.Errorf("%s: the page is %d pixels too wide", look, over)
+	}
+	for _, out := range Eval[[]string](b, `(() => { const main = document.querySelector("main"); if (!main) return [];
+		const box = main.getBoundingClientRect();
+		return [...main.querySelectorAll("*")].filter(e => e.checkVisibility() && !e.matches(".away, .away *")).filter(e => {
+			const r = e.getBoundingClientRect(); return r.width > 0 && (r.left < box.left - 1 || r.right > box.right + 1) })
+			.map(e => e.outerHTML.slice(0, 100)) })()`) {
+		b.t.Errorf("%s: this sticks out: %s", look, out)
 	}
 }
 
