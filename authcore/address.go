@@ -81,14 +81,6 @@ func (s *Service) mayHave(u *store.User, addr email.Address) *Refusal {
 	return nil
 }
 
-func isTaken(tx store.Tx, addr string) (bool, error) {
-	_, err := tx.UserByEmail(addr)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return false, fmt.Errorf("looking for the address: %w", err)
-	}
-	return err == nil, nil
-}
-
 func (s *Service) putAddress(tx *txn, l *Live, addr email.Address, decoy bool, client Client) error {
 	digits, err := code.New(s.rt.rand)
 	if err != nil {

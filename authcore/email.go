@@ -338,11 +338,13 @@ func (s *Service) wrongCode(tx *txn, key store.Hash, f *flow, c Client, counts b
 		return nil, fmt.Errorf("counting a wrong code: %w", err)
 	}
 	// Asked of the address and not of the flow, which may be a decoy of somebody's.
-	window := wrongCodesKept
-	if _, err := tx.UserByEmail(f.Email); errors.Is(err, store.ErrNotFound) {
-		window = wrongCodesOfNobody
-	} else if err != nil {
-		return nil, fmt.Errorf("finding the address: %w", err)
+	known, err := isTaken(tx, f.Email)
+	if err != nil {
+		return nil, err
+	}
+	window := wrongCodesOfNobody
+	if known {
+		window = wrongCodesKept
 	}
 	if _, err := tx.AddCounter(wrongCounter(f.Email), 1, s.now(), window); err != nil {
 		return nil, fmt.Errorf("counting a wrong code: %w", err)

@@ -324,9 +324,7 @@ func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client 
 				return nil, err
 			}
 		}
-		if len(s.strong(l.User, left)) == 0 {
-			l.User.Recovery = nil // there is nothing left to recover
-		}
+		s.dropIdleCodes(l.User, left)
 		if err := s.endAll(tx, l.User, l.Session, client, l.User.ID, "a passkey was removed"); err != nil {
 			return nil, err
 		}

@@ -73,6 +73,14 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, l *Live, client Client) 
 	return shown, nil
 }
 
+// dropIdleCodes takes the recovery codes of an account that has no factor left to
+// recover. The user is stored by the caller.
+func (s *Service) dropIdleCodes(u *store.User, keys []*store.Passkey) {
+	if len(s.strong(u, keys)) == 0 {
+		u.Recovery = nil
+	}
+}
+
 func (s *Service) recoveryMAC(userID string, salt []byte, c string) store.Hash {
 	return s.rt.keys.MAC("recovery code", []byte(userID), salt, []byte(c))
 }

@@ -178,7 +178,7 @@ func (s *Service) checkTOTP(tx *txn, u *store.User, typed string, client Client)
 	}
 	raw, err := s.rt.keys.Open(totpPurpose, u.TOTP.Sealed, totpAAD(u.ID, u.TOTP.ID))
 	if err != nil {
-		// The root key was lost (DESIGN §2). A passkey or a recovery code still does.
+		// The root key was lost (DESIGN §2), and recovery codes with it. A passkey still does.
 		s.rt.log.Error("an authenticator app's secret does not open under the root key", "user", u.ID)
 		return refuse(TOTPInvalid), nil
 	}
@@ -239,9 +239,7 @@ func (s *Service) RemoveTOTP(ctx context.Context, l *Live, client Client) error 
 			return refuseLastAdminFactor(), nil
 		}
 		l.User.TOTP = nil
-		if len(s.strong(l.User, keys)) == 0 {
-			l.User.Recovery = nil // there is nothing left to recover
-		}
+		s.dropIdleCodes(l.User, keys)
 		if err := s.downgrade(tx, l.Session, AMRTOTP); err != nil {
 			return nil, err
 		}

@@ -71,13 +71,20 @@ func (s *Service) createUser(tx *txn, n NewUser, addr email.Address) (*store.Use
 	return u, tx.PutUser(u)
 }
 
+// isTaken reports whether an account has the address.
+func isTaken(tx store.Tx, addr string) (bool, error) {
+	_, err := tx.UserByEmail(addr)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, fmt.Errorf("looking for the address: %w", err)
+	}
+	return err == nil, nil
+}
+
 // registerByFlow makes the account that an open registration's flow stands
 // for. The first to register is an ordinary user (BT-1).
 func (s *Service) registerByFlow(tx *txn, f *flow, client Client) (*store.User, error) {
-	if _, err := tx.UserByEmail(f.Email); err == nil {
-		return nil, nil // made meanwhile: the flow knows nothing of the account's epoch (SE-5)
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("finding the address: %w", err)
+	if taken, err := isTaken(tx, f.Email); taken || err != nil {
+		return nil, err // made meanwhile: the flow knows nothing of the account's epoch (SE-5)
 	}
 	if !s.mayRegister(f.Email) {
 		return nil, nil
