@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,9 +107,11 @@ func (k *talk) answer(question, line string) {
 	}
 }
 
-// end reads the rest and returns the exit code with all that was said.
+// end types nothing more, reads the rest and returns the exit code with all that
+// was said.
 func (k *talk) end() (int, string) {
 	k.t.Helper()
+	_ = k.in.Close() // a question more is answered by "nothing was typed"
 	rest, err := io.ReadAll(k.out)
 	if err != nil {
 		k.t.Fatal(err)
@@ -245,6 +248,7 @@ func TestDemo_CLISaysWhatIsWrong(t *testing.T) {
 	if exit := c.run(t, "-url", d.url("auth", ""), "login", eve); exit.Code != 1 || !strings.Contains(exit.Stderr, "nothing was typed") {
 		t.Errorf("code %d\n%s", exit.Code, exit.Stderr)
 	}
+	d.code(t, eve) // it has come, so that the next one is the newest
 
 	login := c.talk(t, "-url", d.url("auth", ""), "login", eve)
 	login.answer("Code", d.nthCode(t, eve, 2))
@@ -261,4 +265,17 @@ func TestDemo_CLISaysWhatIsWrong(t *testing.T) {
 	harness.WriteFile(t, filepath.Dir(c.file()), filepath.Base(c.file()), string(stolen))
 	c.refuses(t, 1, "Refresh token used twice.", "token")
 	c.refuses(t, 1, "you are not signed in: cli login", "token")
+}
+
+// A terminal obeys control characters, whoever sent them (LG-2).
+func TestCLI_PrintsNothingThatATerminalObeys(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = io.WriteString(w, `{"code":"X","title":"Get\u001b[2J \u009bout","detail":"of\r here"}`)
+	}))
+	t.Cleanup(server.Close)
+	exit := newTerminal(t).run(t, "-url", server.URL, "login", "eve@example.com")
+	if exit.Code != 1 || exit.Stderr != "cli: Get[2J out. of here\n" {
+		t.Errorf("code %d, %q", exit.Code, exit.Stderr)
+	}
 }

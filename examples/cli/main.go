@@ -70,7 +70,7 @@ func (c *cli) run(args []string) error {
 		return c.withTokens(k, func(s *server, t *tokens) error { return c.me(s, t) })
 	case "token":
 		return c.withTokens(k, func(_ *server, t *tokens) error {
-			_, err := fmt.Fprintln(c.out, t.AccessToken)
+			_, err := fmt.Fprintln(c.out, printable(t.AccessToken))
 			return err
 		})
 	case "logout":
@@ -115,7 +115,7 @@ func (c *cli) login(k *keeper, url, client, address string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.out, "Signed in as", t.User.Email)
+	_, err = fmt.Fprintln(c.out, "Signed in as", printable(t.User.Email))
 	return err
 }
 
@@ -195,7 +195,7 @@ func (c *cli) me(s *server, t *tokens) error {
 	if err := s.do(request{method: "GET", path: "/api/me", bearer: t.AccessToken}, &user); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(c.out, string(user))
+	_, err := fmt.Fprintln(c.out, printable(string(user)))
 	return err
 }
 

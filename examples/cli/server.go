@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // server is the portal's JSON API (docs/api.md).
@@ -93,7 +94,17 @@ func (p *problem) Error() string {
 	if p.Status >= 500 && p.RequestID != "" {
 		text += " (request " + p.RequestID + ")"
 	}
-	return text
+	return printable(text)
+}
+
+// printable is a server's text without what a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func isProblem(err error, code string) bool {
@@ -196,7 +207,7 @@ func read(res *http.Response, server string, out any) error {
 	if res.StatusCode > 299 {
 		p := &problem{Status: res.StatusCode, retryAfter: res.Header.Get("Retry-After")}
 		if json.Unmarshal(text, p) != nil || p.Code == "" {
-			return fmt.Errorf("%s answers %s, which is not the API: is it the sign-in server's address?", server, res.Status)
+			return fmt.Errorf("%s answers %s, which is not the API: is it the sign-in server's address?", server, printable(res.Status))
 		}
 		return p
 	}
