@@ -79,6 +79,27 @@ func TestLooks_InEveryLanguage(t *testing.T) {
 	}
 }
 
+// People type a code with the digits of their keyboard. The page's script turns
+// them into the ones that the server takes; it takes no others (EC-5).
+func TestLanguages_DigitsOfTheirKeyboards(t *testing.T) {
+	w := startWorld(t, worldOptions{})
+	for name, zero := range map[string]rune{"arabic": '٠', "persian": '۰', "wide": '０'} {
+		address := name + "@example.test"
+		b := w.browser(t)
+		b.Goto(w.URL(authHost, "/login"))
+		b.Fill("#email", address)
+		b.Press("\r")
+		b.See("#code")
+		typed := strings.Map(func(digit rune) rune { return zero + digit - '0' }, w.mail.Wait(address).Code(t))
+		b.Fill("#code", typed)
+		if got := harness.Eval[string](b, "document.querySelector('#code').value"); got != typed {
+			t.Fatalf("%q was typed, want %q", got, typed)
+		}
+		b.Press("\r")
+		b.Read("Signed in as " + address)
+	}
+}
+
 // The switch: by choosing alone where scripts run, by its button where not, and
 // nothing is lost on the way.
 func TestLanguages_TheSwitch(t *testing.T) {

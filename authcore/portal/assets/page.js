@@ -20,6 +20,15 @@ document.getElementById("language")?.addEventListener("change", (event) => {
   /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit();
 });
 
+// Keyboards for Arabic, Persian, Japanese and Chinese may type digits of their own
+// (the last four bits are their value). The server takes none but 0 to 9.
+document.addEventListener("submit", (event) => {
+  const fields = /** @type {NodeListOf<HTMLInputElement>} */ (/** @type {Element} */ (event.target).querySelectorAll("input.code"));
+  for (const field of fields) {
+    field.value = field.value.replace(/[\u0660-\u0669\u06f0-\u06f9\uff10-\uff19]/g, (digit) => `${digit.charCodeAt(0) & 15}`);
+  }
+});
+
 const { token = "", to = "" } = document.body.dataset;
 
 /** What every path of ours begins with: "" or "/.auth". */
