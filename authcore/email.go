@@ -119,7 +119,7 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if err != nil {
 		return "", err
 	}
-	f := &flow{Email: addr, SentAt: s.now(), To: in.To, IP: in.Browser.ip(), Agent: in.Browser.agent()}
+	f := &flow{Email: addr, Known: u != nil, SentAt: s.now(), To: in.To, IP: in.Browser.ip(), Agent: in.Browser.agent()}
 	if in.Client != nil {
 		f.ClientID = in.Client.ID
 	}
@@ -337,13 +337,8 @@ func (s *Service) wrongCode(tx *txn, key store.Hash, f *flow, c Client, counts b
 	} else if err := tx.Put(store.KindFlow, key, f, f.SentAt.Add(s.cfg.LinkTTL)); err != nil {
 		return nil, fmt.Errorf("counting a wrong code: %w", err)
 	}
-	// Asked of the address and not of the flow, which may be a decoy of somebody's.
-	known, err := isTaken(tx, f.Email)
-	if err != nil {
-		return nil, err
-	}
 	window := wrongCodesOfNobody
-	if known {
+	if f.Known { // noted then: to ask now would take longer where somebody is found (EN)
 		window = wrongCodesKept
 	}
 	if _, err := tx.AddCounter(wrongCounter(f.Email), 1, s.now(), window); err != nil {

@@ -23,7 +23,8 @@ type flow struct {
 	Register bool       `json:"register,omitempty"` // success makes the account
 	Ask      bool       `json:"ask,omitempty"`      // success asks an admin for an account
 	Email    string     `json:"email"`
-	Code     [32]byte   `json:"code"` // MAC over the code, bound to this flow
+	Known    bool       `json:"known"` // somebody had the address then, whoever else asks (a decoy's, too)
+	Code     [32]byte   `json:"code"`  // MAC over the code, bound to this flow
 	Link     store.Hash `json:"link"`
 	NoCode   bool       `json:"no_code,omitempty"` // the mail carries the link only (EC-3)
 	Tries    int        `json:"tries,omitempty"`
