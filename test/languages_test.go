@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/passwordless-auth/passwordless-auth/test/harness"
 )
 
@@ -113,7 +115,17 @@ func TestLanguages_TheSwitch(t *testing.T) {
 	b := w.browser(t)
 	b.Goto(w.URL(appHost, "/page#part"))
 	b.Read("Continue with e-mail")
-	choose(b, "de")
+	choose(b, "fr")
+	b.Read("Continuer par e-mail")
+	// By keyboard nothing is set before the button is pressed.
+	harness.Eval[bool](b, "document.querySelector('#language').focus(), true")
+	b.Press("D")
+	const stays = "new Promise(done => setTimeout(() => done(document.querySelector('#language').value), 300))"
+	if got := harness.Eval[string](b, stays); got != "de" {
+		t.Errorf("D picks %q", got)
+	}
+	b.Read("Continuer par e-mail")
+	b.Press(kb.Tab + kb.Enter)
 	b.Read("Weiter mit E-Mail")
 	if !strings.HasSuffix(b.URL(), "#part") {
 		t.Errorf("the app's fragment is lost at %s", b.URL())

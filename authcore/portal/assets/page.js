@@ -16,9 +16,13 @@ export function word(key, args = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => `${args[name]}`);
 }
 
-document.getElementById("language")?.addEventListener("change", (event) => {
-  /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit();
-});
+// A language that is picked is set at once. By keyboard each press of an arrow picks
+// one, so there the button sets it (WCAG 3.2.2).
+const language = /** @type {HTMLSelectElement | null} */ (document.getElementById("language"));
+let byKeyboard = false;
+language?.addEventListener("pointerdown", () => (byKeyboard = false));
+language?.addEventListener("keydown", () => (byKeyboard = true));
+language?.addEventListener("change", () => byKeyboard || language.form?.requestSubmit());
 
 // Keyboards for Arabic, Persian, Japanese and Chinese may type digits of their own
 // (the last four bits are their value). The server takes none but 0 to 9.
