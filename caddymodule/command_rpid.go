@@ -200,7 +200,7 @@ func (r *rpidReport) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", l.Loses, l.Email, role, l.Stop, l.Work, l.way())
 	}
-	fmt.Fprintf(w, "\n%d users", r.Users)
+	fmt.Fprintf(w, "\nUsers: %d", r.Users)
 	for _, loss := range lossOrder {
 		fmt.Fprintf(w, ", %d lose %s", r.Loses[loss], loss)
 	}

@@ -115,7 +115,7 @@ func TestDoctorRPID_WithoutAServer(t *testing.T) {
 	}
 	configure(smtp)
 	out, errOut, code := runCaddy(t, "doctor", "--rp-id", "app.example.test", "--config", config)
-	if code != 0 || !strings.Contains(out, "that is the rp_id already") || !strings.Contains(out, fmt.Sprint(users+1, " users, 0 lose every way in")) {
+	if code != 0 || !strings.Contains(out, "that is the rp_id already") || !strings.Contains(out, fmt.Sprint("Users: ", users+1, ", 0 lose every way in")) {
 		t.Errorf("without a change: exit %d, %s%s", code, out, errOut)
 	}
 	out, errOut, code = runCaddy(t, "doctor", "--rp-id", "example.test", "--database", filepath.Join(dir, "none.db"))
@@ -139,7 +139,7 @@ func TestDoctorRPID_OfARunningServer(t *testing.T) {
 			}
 		}
 	}
-	says("example.test", 0, "1 users, 0 lose every way in")
+	says("example.test", 0, "Users: 1, 0 lose every way in")
 	give(t, s, "alice@example.com", "app.example.test")
 	says("example.test", 0, "every passkey  alice@example.com", "app.example.test", "1 lose every passkey")
 	says("example.org", 0, "sign-in has to move to that name or below it")

@@ -214,7 +214,8 @@ func (s sites) banner(o Options) {
   3. Add a passkey, sign out of all apps, come back with one touch; then open
      the wiki.
 
-  Your account is kept in %s
+  Your account is kept in %s. Commands find it by
+     %s user list --database %q
 
-`, s.url("app"), s.url("wiki"), s.url("auth"), s.url("mail"), o.Data)
+`, s.url("app"), s.url("wiki"), s.url("auth"), s.url("mail"), o.Data, os.Args[0], filepath.Join(o.Data, "auth.db"))
 }

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -112,8 +113,8 @@ func (s *Settings) writeApp(f *caddyfile.File) {
 
 // writeAPI writes the clients of the JSON API and the lifetimes of its tokens.
 func (s *Settings) writeAPI(f *caddyfile.File) {
-	if len(s.CORSOrigins) > 0 {
-		f.Line(s.label("CORS_ALLOWED_ORIGINS"), append([]string{"client", "default", s.name()}, s.CORSOrigins...)...)
+	if len(s.CORSOrigins) > 0 { // mails call this client by its title
+		f.Line(s.label("CORS_ALLOWED_ORIGINS"), append([]string{"client", "default", cmp.Or(s.BrandName, s.RPName, host(s.CORSOrigins[0]), "default")}, s.CORSOrigins...)...)
 	}
 	for _, c := range s.Clients {
 		f.Line(s.label("API_CLIENTS"), append([]string{"client", c.Name, c.Title}, c.Origins...)...)
@@ -122,16 +123,6 @@ func (s *Settings) writeAPI(f *caddyfile.File) {
 	f.Line(s.label("ACCESS_TOKEN_EXPIRY_SECONDS"), "access_ttl", inSeconds(s.AccessTTL))
 	f.Line(s.label("REFRESH_TOKEN_EXPIRY_SECONDS"), "refresh_ttl", inSeconds(s.RefreshTTL))
 	f.Close()
-}
-
-// name is what mails call the client "default".
-func (s *Settings) name() string {
-	for _, name := range []string{s.BrandName, s.RPName} {
-		if name != "" {
-			return name
-		}
-	}
-	return host(s.Origin)
 }
 
 func (s *Settings) mailServer() string {
