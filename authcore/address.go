@@ -47,6 +47,9 @@ func (s *Service) StartAddress(ctx context.Context, l *Live, typed string, clien
 		if refusal := s.mayHave(l.User, addr); refusal != nil {
 			return refusal, nil
 		}
+		if refusal, err := s.addressMails(tx, client); refusal != nil || err != nil {
+			return refusal, err
+		}
 		// Of their own: strangers cannot use it up, nor can they the strangers' (RL-5).
 		reset, within, err := charge(tx, "address-change/"+l.User.ID, s.cfg.MailsPerAddress, s.now(), s.cfg.MailsPer)
 		if err != nil {
@@ -55,19 +58,33 @@ func (s *Service) StartAddress(ctx context.Context, l *Live, typed string, clien
 		if !within {
 			return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(s.now())}, nil
 		}
-		taken, err := isTaken(tx, string(addr))
+		free, err := s.isFree(tx, string(addr), l.User.ID)
 		if err != nil {
 			return nil, err
 		}
 		if _, within, err = charge(tx, "mail/address/"+string(addr), s.cfg.MailsPerAddress, s.now(), s.cfg.MailsPer); err != nil {
 			return nil, err
 		}
-		return nil, s.putAddress(tx, l, addr, taken || !within, client)
+		return nil, s.putAddress(tx, l, addr, !free || !within, client)
 	})
 	if err == nil && s.cfg.Mailed != nil {
 		s.cfg.Mailed()
 	}
 	return err
+}
+
+// addressMails charges the mail to its source and to everybody together (EC-4): one
+// person may have many accounts.
+func (s *Service) addressMails(tx *txn, client Client) (*Refusal, error) {
+	now := s.now()
+	reset, within, err := chargeSource(tx, "mail/source/", client.source(), max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
+	if err == nil && within {
+		reset, within, err = charge(tx, "mail/all", mailsGlobal, now, time.Hour)
+	}
+	if err != nil || within {
+		return nil, err
+	}
+	return &Refusal{Reason: RateLimited, RetryAfter: reset.Sub(now)}, nil
 }
 
 // mayHave refuses an address that tells nothing of others by being refused.
@@ -102,7 +119,8 @@ func (s *Service) putAddress(tx *txn, l *Live, addr email.Address, decoy bool, c
 	if _, err := s.queue(tx, m); err != nil {
 		return err
 	}
-	return tx.audit(event{typ: evAddressAsked, ok: !decoy, client: client, subject: l.User.ID, details: map[string]string{"email": addr.Mask()}})
+	// The person reads this in their history, so it tells nothing of the address either.
+	return tx.audit(event{typ: evAddressAsked, ok: true, client: client, subject: l.User.ID, details: map[string]string{"email": addr.Mask()}})
 }
 
 // PendingAddress is the new address that waits for its code, or "".
@@ -141,11 +159,11 @@ func (s *Service) ConfirmAddress(ctx context.Context, l *Live, typed string, cli
 		if err := tx.Take(store.KindAddress, key, &rec); err != nil {
 			return nil, fmt.Errorf("taking a change of address: %w", err)
 		}
-		taken, err := isTaken(tx, rec.Email)
+		free, err := s.isFree(tx, rec.Email, l.User.ID)
 		if err != nil {
 			return nil, err
 		}
-		if taken || s.mayHave(l.User, email.Address(rec.Email)) != nil { // since it began
+		if !free || s.mayHave(l.User, email.Address(rec.Email)) != nil { // since it began
 			return refuse(FlowExpired), nil
 		}
 		token, err = s.changeAddress(tx, l, rec.Email, client)
@@ -203,6 +221,9 @@ func (s *Service) changeAddress(tx *txn, l *Live, addr string, client Client) (T
 	}
 	if err := s.putFormer(tx, u.ID, append(before, formerAddress{old, l.Session.ID, l.Session.Behind, s.now()})); err != nil {
 		return "", err
+	}
+	if err := tx.Put(store.KindAddress, keptKey(old), u.ID, s.now().Add(noticeTTL)); err != nil {
+		return "", fmt.Errorf("keeping the address of before: %w", err)
 	}
 	u.Email = addr
 	if err := s.renewEpoch(tx, u); err != nil { // EM-6: what was mailed to the old one is dead

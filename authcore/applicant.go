@@ -50,11 +50,11 @@ func (s *Service) mayAsk(addr string) bool {
 // ask stores the request of somebody who has proved the address. Where too many
 // wait it is refused as if it were too old: asking again later does.
 func (s *Service) ask(tx *txn, f *flow, client Client) (*Refusal, error) {
-	taken, err := isTaken(tx, f.Email)
+	free, err := s.isFree(tx, f.Email, "")
 	if err != nil {
 		return nil, err
 	}
-	if taken || !s.mayAsk(f.Email) {
+	if !free || !s.mayAsk(f.Email) {
 		return refuse(FlowExpired), nil // made meanwhile, or closed
 	}
 	var before applicant

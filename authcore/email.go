@@ -134,6 +134,10 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 	if err != nil {
 		return "", err
 	}
+	keptFor, err := s.keptFor(tx, addr)
+	if err != nil {
+		return "", err
+	}
 	typ := evLinkRequested
 	switch {
 	case !within:
@@ -144,6 +148,8 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 		unsent = "the user has a passkey or an authenticator app, and e-mail alone does not do beside it"
 	case u != nil:
 		f.UserID, f.Epoch, f.NoCode = u.ID, u.Epoch, !open
+	case keptFor != "":
+		unsent = "an account had this address until some days ago, and may get it back"
 	case s.mayRegister(addr):
 		f.Register = true
 	case s.mayAsk(addr):
@@ -207,7 +213,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unse
 
 // mayUseEmail applies the account's state and email_after_passkey.
 func (s *Service) mayUseEmail(tx store.Tx, u *store.User, stepUp bool) (bool, error) {
-	if u == nil || u.Disabled {
+	if u == nil || u.Disabled || u.Freeze != nil && u.Freeze.NoMail {
 		return false, nil
 	}
 	if s.cfg.EmailAfterPasskey == "allow" && !stepUp {

@@ -61,6 +61,13 @@ func (s *Service) strong(u *store.User, keys []*store.Passkey) (methods []string
 	return methods
 }
 
+// Weaker reports whether the session has shown none of what the account has beyond
+// the mailbox.
+func (s *Service) Weaker(l *Live, keys []*store.Passkey) bool {
+	methods := s.strong(l.User, keys)
+	return len(methods) > 0 && !slices.ContainsFunc(methods, l.Has)
+}
+
 // MayEnrol says whether the session may add a passkey: one that may manage, or
 // one that a recovery code confirmed just now.
 func (s *Service) MayEnrol(l *Live, keys []*store.Passkey) *Refusal {

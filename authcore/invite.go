@@ -38,7 +38,8 @@ type invite struct {
 	Lost   bool      `json:"lost,omitempty"`   // a hand-out link
 	Mailed bool      `json:"mailed,omitempty"` // whoever reads the mailbox has it
 	Actor  string    `json:"actor"`
-	Epoch  uint64    `json:"epoch,omitempty"` // of the account, if there was one
+	UserID string    `json:"user_id,omitempty"` // of the account, if there was one
+	Epoch  uint64    `json:"epoch,omitempty"`
 	MadeAt time.Time `json:"made_at"`
 }
 
@@ -91,7 +92,7 @@ func (s *Service) HandOut(ctx context.Context, actor, who string) (string, error
 		if u.Disabled {
 			return &Refusal{Reason: Conflict, Detail: "That user is disabled; enable them first."}
 		}
-		inv := invite{ID: id, User: NewUser{Email: u.Email}, Lost: true, Actor: actor, Epoch: u.Epoch, MadeAt: now}
+		inv := invite{ID: id, User: NewUser{Email: u.Email}, Lost: true, Actor: actor, UserID: u.ID, Epoch: u.Epoch, MadeAt: now}
 		if err := tx.Put(store.KindInvite, token.Hash(), inv, now.Add(inviteTTL)); err != nil {
 			return fmt.Errorf("storing the hand-out link: %w", err)
 		}
@@ -123,7 +124,7 @@ func (s *Service) invite(ctx context.Context, actor string, n NewUser, admin, ma
 	err = s.update(ctx, func(tx *txn) error {
 		inv := invite{User: n, Admin: admin, Mailed: mailed, Actor: actor, MadeAt: now}
 		if u, err := tx.UserByEmail(n.Email); err == nil {
-			inv.Epoch = u.Epoch
+			inv.UserID, inv.Epoch = u.ID, u.Epoch
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("finding the address: %w", err)
 		}
@@ -252,7 +253,7 @@ func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, pr
 	}
 	missing := err != nil
 	switch {
-	case !missing && u.Disabled, inv.Lost && (missing || u.Epoch != inv.Epoch):
+	case !missing && u.Disabled, inv.Lost && (missing || u.ID != inv.UserID || u.Epoch != inv.Epoch):
 		return nil, nil, refuse(InviteInvalid), nil
 	case inv.Lost:
 		return u, nil, nil, nil // it signs in anew, also who is signed in
@@ -277,7 +278,7 @@ func (s *Service) inviteUser(tx *txn, inv *invite, b Browser) (u *store.User, pr
 		return u, live, nil, nil
 	case len(methods) > 0:
 		return nil, nil, &Refusal{Reason: StepUpRequired, Methods: methods}, nil
-	case live == nil && u.Epoch != inv.Epoch:
+	case live == nil && (u.ID != inv.UserID || u.Epoch != inv.Epoch):
 		return nil, nil, &Refusal{Reason: StepUpRequired, Methods: []string{AMREmail}}, nil
 	}
 	return u, nil, nil, nil

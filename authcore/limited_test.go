@@ -69,6 +69,13 @@ func limitedActs(f *fixture, b Browser, k *key) map[string]func() (Reason, error
 			}
 			return err
 		}),
+		"Weaker": allowed(func() error {
+			keys, err := f.s.Passkeys(ctx, l.User)
+			if !f.s.Weaker(l, keys) {
+				f.t.Error("a recovery code is as good as a passkey")
+			}
+			return err
+		}),
 		"NotNow":         allowed(func() error { return f.s.NotNow(ctx, l) }),
 		"PendingAddress": allowed(func() error { _, err := f.s.PendingAddress(ctx, l); return err }),
 		"Ways": allowed(func() error {

@@ -173,6 +173,7 @@ func TestNotMe_OfAUserWhoIsGoneOrDisabled(t *testing.T) {
 func TestNotMe_KillsWhatIsPending_SE5(t *testing.T) {
 	f := newFixture(t)
 	b, _ := f.signIn(alice)
+	f.clock.advance(time.Minute)
 	f.signIn(alice)
 	pending := f.newBrowser()
 	m := f.start(alice, pending)

@@ -16,13 +16,13 @@ func TestSetDisplayName_IsSeenAtOnce(t *testing.T) {
 	b, _ := f.signIn(alice)
 	app := f.handOver(b.Session, appHost)
 	f.allowed(appHost, app)
-	for _, name := range []string{strings.Repeat("鍵", 64), "Alice", ""} {
+	for _, name := range []string{strings.Repeat("鍵", 64), "Alice", "می\u200cخواهم", "👩\u200d💻", ""} {
 		f.must(f.s.SetDisplayName(f.ctx(), b.Session, name, b.Client))
 		if d := f.check(appHost, "/", app); d.Identity.DisplayName != name {
 			t.Errorf("the app sees %q, want %q", d.Identity.DisplayName, name)
 		}
 	}
-	for _, name := range []string{strings.Repeat("a", 65), " Alice", "Alice ", "A\x00", "A\nB", "A\u0085B", "\xff"} {
+	for _, name := range []string{strings.Repeat("a", 65), " Alice", "Alice ", "A\x00", "A\nB", "A\u0085B", "\xff", "A\u202eB", "A\u2066B", "A\u200bB", "\ufeffA", "A\u2028B", "A\u200f", "A\u061c", "A\U000e0041"} {
 		f.refused(f.s.SetDisplayName(f.ctx(), b.Session, name, b.Client), NameInvalid)
 	}
 	f.clock.advance(stepUpAge + time.Second)

@@ -181,10 +181,10 @@ func (c Client) ip() string {
 func (c Client) agent() string { return capText(c.UserAgent, maxUserAgent) }
 
 // capText bounds what strangers write into records and drops control
-// characters (LG-2).
+// characters (LG-2), and those by which a text looks like another.
 func capText(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == '\uFFFD' || r >= 0x80 && r < 0xa0 {
+		if r < 0x20 || r == 0x7f || r == '\uFFFD' || r >= 0x80 && r < 0xa0 || unseen(r) {
 			return -1
 		}
 		return r
@@ -193,6 +193,20 @@ func capText(s string, n int) string {
 		s = strings.ToValidUTF8(s[:n], "")
 	}
 	return s
+}
+
+// unseen reports whether a character shows nothing and turns or hides what is
+// beside it: marks and overrides of direction, separators of lines, spaces without
+// width, tags. The joiners of Persian words and of emoji (U+200C, U+200D) stay.
+func unseen(r rune) bool {
+	switch {
+	case r == '\u061c', r == '\u200b', r == '\u200e', r == '\u200f', r == '\ufeff':
+	case '\u2028' <= r && r <= '\u202e', '\u2060' <= r && r <= '\u206f':
+	case 0xe0000 <= r && r <= 0xe007f:
+	default:
+		return false
+	}
+	return true
 }
 
 func (s *Service) now() time.Time { return s.rt.now().UTC() }

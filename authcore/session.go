@@ -263,12 +263,17 @@ func (s *Service) endSession(tx *txn, sess *store.Session, client Client, actor,
 // tokens, and by the new epoch every flow, ticket and refresh token (SE-5).
 // keep, if not nil, and its children survive. The user is stored.
 func (s *Service) endAll(tx *txn, u *store.User, keep *store.Session, client Client, actor, why string) error {
-	u.Epoch++
 	u.DeviceEpoch++
-	tx.users = append(tx.users, u.ID)
 	if err := s.endTokens(tx, u, client, actor, why); err != nil {
 		return err
 	}
+	return s.endSessions(tx, u, keep, client, actor, why)
+}
+
+// endSessions is endAll that leaves the access tokens.
+func (s *Service) endSessions(tx *txn, u *store.User, keep *store.Session, client Client, actor, why string) error {
+	u.Epoch++
+	tx.users = append(tx.users, u.ID)
 	all, err := tx.SessionsOf(u.ID)
 	if err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
@@ -356,7 +361,8 @@ func (s *Service) SignOutApp(ctx context.Context, d *Decision, client Client) er
 	})
 }
 
-// SignOutScope ends sessions of the user: "this", "others" or "all".
+// SignOutScope ends sessions of the user: "this", "others" or "all". The last two
+// end the access tokens as well, where the mailbox alone may (SE-8).
 func (s *Service) SignOutScope(ctx context.Context, l *Live, scope string, client Client) error {
 	switch scope {
 	case "this":
@@ -373,7 +379,15 @@ func (s *Service) SignOutScope(ctx context.Context, l *Live, scope string, clien
 		if scope == "others" {
 			keep = l.Session
 		}
-		if err := s.endAll(tx, l.User, keep, client, l.User.ID, "signed out everywhere"); err != nil {
+		keys, err := tx.PasskeysOf(l.User.ID)
+		if err != nil {
+			return nil, fmt.Errorf("listing passkeys: %w", err)
+		}
+		end := s.endAll
+		if s.Weaker(l, keys) {
+			end = s.endSessions
+		}
+		if err := end(tx, l.User, keep, client, l.User.ID, "signed out everywhere"); err != nil {
 			return nil, err
 		}
 		return nil, tx.audit(event{typ: evLoggedOut, ok: true, client: client, subject: l.User.ID, details: map[string]string{"scope": scope}})

@@ -267,3 +267,26 @@ func TestSession_RecordsHoldNoToken_SE1(t *testing.T) {
 		t.Errorf("a session is stored under its token: %v", err)
 	}
 }
+
+// SE-5, SE-8: signing out everywhere ends the access tokens, and the mailbox alone
+// does not where the account has more.
+func TestSignOutScope_TheMailboxAloneLeavesAccessTokens(t *testing.T) {
+	for _, scope := range []string{"others", "all"} {
+		f := newFixture(t)
+		b, _ := f.signIn(alice)
+		token, _ := f.createToken(alice, "", 0)
+		good := func() bool { return f.bearer(token).Verdict == Allow }
+		k := f.addKey(b)
+		mailed, _ := f.signIn(alice)
+		f.must(f.s.SignOutScope(f.ctx(), mailed.Session, scope, Client{}))
+		if f.live(f.tokenOf(b)) != nil || !good() {
+			t.Errorf("%s by mail: the other session lives: %v, the token is good: %v", scope, f.live(f.tokenOf(b)) != nil, good())
+		}
+		mine := f.keySignIn(k)
+		f.clock.advance(time.Hour) // however long ago
+		f.must(f.s.SignOutScope(f.ctx(), mine.Session, scope, Client{}))
+		if good() {
+			t.Errorf("%s by passkey: the token is good", scope)
+		}
+	}
+}

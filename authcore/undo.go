@@ -14,7 +14,9 @@ import (
 // What "that was not me" does (notice.go), and what ends it.
 
 // undo ends the session that the notice is about, takes back what it added or
-// changed, and freezes the account. Sessions that rely on what went go with it.
+// changed, and freezes the account. Sessions that rely on what went go with it,
+// and those that the mailbox alone has opened since: who was not the owner may
+// have signed in twice, and the second time from a browser that was known by then.
 func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 	all, err := tx.SessionsOf(u.ID)
 	if err != nil {
@@ -33,11 +35,13 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 	if err != nil {
 		return err
 	}
-	if err := s.restoreAddress(tx, u, culprit); err != nil {
+	address, err := s.restoreAddress(tx, u, culprit)
+	if err != nil {
 		return err
 	}
 	for _, sess := range all {
-		if sess.Kind == store.AppSession || !hangs(culprit, sess.ID, sess.Behind) && !gone.carried(sess) {
+		mailed := amrBits(sess.AMR) == bitEmail && !sess.CreatedAt.Before(n.Since)
+		if sess.Kind == store.AppSession || !mailed && !hangs(culprit, sess.ID, sess.Behind) && !gone.carried(sess) {
 			continue
 		}
 		if err := s.endSession(tx, sess, client, u.ID, notTheirs); err != nil {
@@ -48,6 +52,10 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 		u.Freeze = &store.Freeze{At: s.now(), Since: n.Since, Bare: bare(u)}
 	}
 	u.Freeze.Bare = u.Freeze.Bare || before && !after
+	// The press must give nobody a mailbox that signs in: not to the culprit, who
+	// keeps the address where it cannot be given back, and not to who reads one that
+	// an owner with more than that had left.
+	u.Freeze.NoMail = u.Freeze.NoMail || address == addressLost || address == addressBack && after
 	// What was mailed, handed out or begun before now is dead (SE-5).
 	if err := s.renewEpoch(tx, u); err != nil {
 		return err
@@ -173,16 +181,38 @@ func (s *Service) thawBy(tx *txn, u *store.User, key *store.Passkey, client Clie
 	return s.thaw(tx, u, client)
 }
 
-// thaw lifts a freeze, if there is one.
+// thaw lifts a freeze, if there is one. Browsers that signed in before are strangers
+// from then on: one of them is whoever was not the owner.
 func (s *Service) thaw(tx *txn, u *store.User, client Client) error {
 	if u.Freeze == nil {
 		return nil
 	}
 	u.Freeze = nil
+	if err := s.forgetDevices(tx, u); err != nil {
+		return err
+	}
 	if err := tx.PutUser(u); err != nil {
 		return fmt.Errorf("lifting a freeze: %w", err)
 	}
 	return tx.audit(event{typ: evThawed, ok: true, client: client, subject: u.ID})
+}
+
+// forgetDevices makes every browser a stranger, and leaves access tokens good. The
+// user is stored by the caller.
+func (s *Service) forgetDevices(tx *txn, u *store.User) error {
+	tokens, err := s.liveTokens(tx, u)
+	if err != nil {
+		return err
+	}
+	u.DeviceEpoch++
+	tx.users = append(tx.users, u.ID)
+	for _, t := range tokens {
+		t.Epoch = u.DeviceEpoch
+		if err := tx.PutToken(t); err != nil {
+			return fmt.Errorf("keeping an access token: %w", err)
+		}
+	}
+	return nil
 }
 
 // formerAddress is an address that an account had, and which session replaced it.
@@ -209,6 +239,37 @@ func (s *Service) formerAddresses(tx store.Tx, userID string) (list []formerAddr
 	return slices.DeleteFunc(list, func(r formerAddress) bool { return s.now().Sub(r.At) > noticeTTL }), nil
 }
 
+// keptKey names the record (store.KindAddress) that an address was some user's,
+// whose ID it holds, and may be given back to them.
+func keptKey(addr string) store.Hash { return secret.Token("address kept/" + addr).Hash() }
+
+// keptFor answers the user whose address it was until some days ago, or "". To
+// anybody else it is taken: they could keep its owner from getting it back.
+func (s *Service) keptFor(tx store.Tx, addr string) (string, error) {
+	var id string
+	err := tx.Peek(store.KindAddress, keptKey(addr), &id)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking for whom an address is kept: %w", err)
+	}
+	list, err := s.formerAddresses(tx, id)
+	if err != nil || !slices.ContainsFunc(list, func(a formerAddress) bool { return a.Email == addr }) {
+		return "", err
+	}
+	return id, nil
+}
+
+// dropFormer forgets the addresses that a user had, who is removed: they are free.
+func dropFormer(tx *txn, userID string) error {
+	var list []formerAddress
+	if err := tx.Take(store.KindAddress, formerKey(userID), &list); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("forgetting the addresses of before: %w", err)
+	}
+	return nil
+}
+
 func (s *Service) putFormer(tx store.Tx, userID string, list []formerAddress) error {
 	if err := tx.Put(store.KindAddress, formerKey(userID), list, s.now().Add(noticeTTL)); err != nil {
 		return fmt.Errorf("noting the addresses of before: %w", err)
@@ -216,26 +277,38 @@ func (s *Service) putFormer(tx store.Tx, userID string, list []formerAddress) er
 	return nil
 }
 
+// What became of the address that the culprit changed.
+type addressFate int
+
+const (
+	addressSame addressFate = iota // it was not changed
+	addressBack                    // the account has it again
+	addressLost                    // somebody else has it by now
+)
+
 // restoreAddress gives the account the address that it had before the culprit
 // changed it, where nobody else has that by now. Every change since is forgotten
 // with theirs: its notice may lie in a mailbox of a stranger who had it for a
 // while, and must not bring that back. The user is stored by the caller.
-func (s *Service) restoreAddress(tx *txn, u *store.User, culprit string) error {
+func (s *Service) restoreAddress(tx *txn, u *store.User, culprit string) (addressFate, error) {
 	list, err := s.formerAddresses(tx, u.ID)
 	if err != nil {
-		return err
+		return addressSame, err
 	}
 	i := slices.IndexFunc(list, func(r formerAddress) bool { return hangs(culprit, r.SessionID, r.Behind) })
 	if i < 0 {
-		return nil
+		return addressSame, nil
 	}
 	holder, err := tx.UserByEmail(list[i].Email)
 	if err == nil && holder.ID != u.ID {
-		return nil
+		return addressLost, nil
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("looking for the address: %w", err)
+		return addressSame, fmt.Errorf("looking for the address: %w", err)
+	}
+	if err := dropInvites(tx, u.Email); err != nil { // whoever has that address next is somebody else
+		return addressSame, err
 	}
 	u.Email = list[i].Email
-	return s.putFormer(tx, u.ID, list[:i])
+	return addressBack, s.putFormer(tx, u.ID, list[:i])
 }

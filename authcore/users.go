@@ -80,10 +80,20 @@ func isTaken(tx store.Tx, addr string) (bool, error) {
 	return err == nil, nil
 }
 
+// isFree reports whether the user ("": somebody new) may have the address: no
+// account has it, and none but theirs had it until some days ago.
+func (s *Service) isFree(tx store.Tx, addr, userID string) (bool, error) {
+	if taken, err := isTaken(tx, addr); taken || err != nil {
+		return false, err
+	}
+	owner, err := s.keptFor(tx, addr)
+	return owner == "" || owner == userID, err
+}
+
 // registerByFlow makes the account that an open registration's flow stands
 // for. The first to register is an ordinary user (BT-1).
 func (s *Service) registerByFlow(tx *txn, f *flow, client Client) (*store.User, error) {
-	if taken, err := isTaken(tx, f.Email); taken || err != nil {
+	if free, err := s.isFree(tx, f.Email, ""); !free || err != nil {
 		return nil, err // made meanwhile: the flow knows nothing of the account's epoch (SE-5)
 	}
 	if !s.mayRegister(f.Email) {
@@ -184,6 +194,11 @@ func (s *Service) DisableUser(ctx context.Context, actor, who string) error {
 // a freeze, which says that an admin has spoken with the person (DESIGN §6).
 func (s *Service) EnableUser(ctx context.Context, actor, who string) error {
 	return s.changeUser(ctx, actor, who, evUserEnabled, func(tx *txn, u *store.User) error {
+		if u.Freeze != nil {
+			if err := s.forgetDevices(tx, u); err != nil {
+				return err
+			}
+		}
 		u.Disabled, u.Freeze = false, nil
 		return tx.PutUser(u)
 	})
@@ -200,6 +215,9 @@ func (s *Service) remove(tx *txn, u *store.User) error {
 		return err
 	}
 	if err := dropInvites(tx, u.Email); err != nil {
+		return err
+	}
+	if err := dropFormer(tx, u.ID); err != nil {
 		return err
 	}
 	dead, err := tx.DeleteUser(u.ID)

@@ -96,6 +96,9 @@ type Freeze struct {
 	// Bare says that nothing was left then of what the account had beyond the
 	// mailbox: it is treated as if it still had that.
 	Bare bool `json:"bare,omitempty"`
+	// NoMail says that the mailbox of now signs nobody in: the account was not its
+	// to open before.
+	NoMail bool `json:"no_mail,omitempty"`
 }
 
 // Passkey is a WebAuthn credential.

@@ -239,6 +239,9 @@ func (h *Handler) postRemove(w http.ResponseWriter, r *http.Request, b *authcore
 
 func (h *Handler) postRevoke(w http.ResponseWriter, r *http.Request, b *authcore.Browser) error {
 	return h.accountForm(w, r, b, "session-revoked", func(map[string]string) error {
+		if refusal := b.Session.PasskeyFirst(); refusal != nil {
+			return refusal
+		}
 		return h.svc.RevokeDevice(r.Context(), b.Session.User, r.PathValue("id"), b.Client)
 	}, "to")
 }
