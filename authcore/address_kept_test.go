@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/passwordless-auth/passwordless-auth/store"
 )
 
 // movedAway is alice's account, whose session b has changed its address to eve's,
@@ -107,20 +109,47 @@ func TestNotMe_GivesALeftMailboxNoSignIn(t *testing.T) {
 	f.signIn(alice)
 }
 
-// A link that was handed out for one account opens no other, whatever its address
-// and epoch (SE-9).
-func TestHandOut_OpensNoAccountThatHasTheAddressNow(t *testing.T) {
+// What was handed out for an account dies when its address goes back: whoever has
+// that one next is somebody else.
+func TestNotMe_EndsLinksForTheAddressThatGoes(t *testing.T) {
 	f := newFixture(t)
 	b, _ := f.signIn(alice)
 	notMe := movedAway(f, &b)
-	link := f.handOut(eve)
+	f.handOut(eve)
 	f.must(f.s.NotMe(f.ctx(), notMe, Client{}))
-	f.must(f.s.EnableUser(f.ctx(), "cli", alice))
-	f.addUser(eve)
-	for epoch := range uint64(9) {
-		f.edit(eve, func(u *User) { u.Epoch = epoch })
-		_, err := f.s.AcceptInvite(f.ctx(), urlOf(t, link).Fragment, f.newBrowser())
-		f.refused(err, InviteInvalid)
+	f.must(f.store.View(f.ctx(), func(tx store.Tx) error {
+		n, err := tx.CountTakes(store.KindInvite)
+		if n != 0 {
+			t.Errorf("%d links are left", n)
+		}
+		return err
+	}))
+}
+
+// A link that was made for one account opens no other, whatever its address and
+// epoch (SE-9).
+func TestInvite_IsForTheAccountThatItWasMadeFor(t *testing.T) {
+	f := newFixture(t)
+	u := f.addUser(alice)
+	for _, lost := range []bool{true, false} {
+		for _, owner := range []string{"somebody-else", u.ID} {
+			token, err := f.s.NewToken()
+			f.must(err)
+			inv := invite{ID: "i", User: NewUser{Email: alice}, Lost: lost, UserID: owner, Epoch: u.Epoch, MadeAt: f.clock.now()}
+			f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
+				return tx.Put(store.KindInvite, token.Hash(), inv, inv.MadeAt.Add(inviteTTL))
+			}))
+			_, err = f.s.AcceptInvite(f.ctx(), token.Reveal(), f.newBrowser())
+			switch {
+			case owner == u.ID:
+				f.must(err)
+				u = f.user(alice)
+			case lost:
+				f.refused(err, InviteInvalid)
+			default:
+				f.refused(err, StepUpRequired)
+			}
+		}
 	}
 }
 
@@ -142,6 +171,12 @@ func TestAddress_MailsAreChargedToTheirSource_EC4(t *testing.T) {
 			asked++
 		}
 	}
+	b := f.browserOf(alice)
+	f.must(f.store.Update(f.ctx(), func(tx store.Tx) error {
+		_, err := tx.AddCounter("mail/all", mailsGlobal, f.clock.now(), time.Hour)
+		return err
+	}))
+	f.refused(f.s.StartAddress(f.ctx(), b.Session, fresh, Client{IP: netip.MustParseAddr("203.0.113.9")}), RateLimited)
 	if want := max(mailsPerSource, f.s.cfg.requestsIn(time.Minute)); asked != want {
 		t.Errorf("%d mails from one source, want %d", asked, want)
 	}
