@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Who is here, where they are signed in, and signing out.
+// Who is here, where they are signed in, and signing out; their display name, a
+// copy of what is kept about them, and the end of their account.
 
 func (h *Handler) apiMe(c *apiCall) error { return c.answer(http.StatusOK, docOf(c.live.User)) }
 
@@ -60,6 +61,38 @@ func (h *Handler) apiLogout(c *apiCall, in *logoutIn) error {
 		return errJSON
 	}
 	if err := h.svc.SignOutScope(c.r.Context(), c.live, scope, c.client); err != nil {
+		return err
+	}
+	return c.answer(http.StatusNoContent, nil)
+}
+
+// meIn is what people may change about themselves.
+type meIn struct {
+	DisplayName string `json:"display_name" doc:"What pages and apps call the person: up to 64 characters, or empty."`
+}
+
+func (h *Handler) apiMeChange(c *apiCall, in *meIn) error {
+	if err := h.svc.SetDisplayName(c.r.Context(), c.live, in.DisplayName, c.client); err != nil {
+		return err
+	}
+	return c.answer(http.StatusNoContent, nil)
+}
+
+func (h *Handler) apiMeExport(c *apiCall) error {
+	data, err := h.svc.Export(c.r.Context(), c.live, c.client)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, data)
+}
+
+// deleteIn is the second thought before an account ends.
+type deleteIn struct {
+	Email string `json:"email" doc:"The account's own address, which the person types once more."`
+}
+
+func (h *Handler) apiMeDelete(c *apiCall, in *deleteIn) error {
+	if err := h.svc.DeleteSelf(c.r.Context(), c.live, in.Email, c.client); err != nil {
 		return err
 	}
 	return c.answer(http.StatusNoContent, nil)
