@@ -254,7 +254,7 @@ func bearer(r *http.Request) (string, bool) {
 // listDoc is how lists answer. What an account has of anything is bounded, so
 // each fits on the one page that is the last; next_cursor is for those that grow.
 type listDoc[T any] struct {
-	Items      []T    `json:"items"`
+	Items      []T    `json:"items" doc:"What there is."`
 	NextCursor string `json:"next_cursor" doc:"Empty on the last page."`
 }
 

@@ -13,14 +13,14 @@ func (h *Handler) apiMe(c *apiCall) error { return c.answer(http.StatusOK, docOf
 
 // sessionDoc is one device in a list.
 type sessionDoc struct {
-	ID        string    `json:"id"`
+	ID        string    `json:"id" doc:"For DELETE /api/sessions/{id}."`
 	Kind      string    `json:"kind" enum:"root,api" doc:"A browser at the portal, or a client of this API."`
 	ClientID  string    `json:"client_id,omitempty" doc:"Of the API client."`
-	IP        string    `json:"ip"`
-	UserAgent string    `json:"user_agent"`
-	CreatedAt time.Time `json:"created_at"`
-	LastSeen  time.Time `json:"last_seen"`
-	AMR       []string  `json:"amr"`
+	IP        string    `json:"ip" doc:"The address that signed in; empty where that was not known."`
+	UserAgent string    `json:"user_agent" doc:"What the browser or program calls itself."`
+	CreatedAt time.Time `json:"created_at" doc:"When it signed in."`
+	LastSeen  time.Time `json:"last_seen" doc:"When it was used last, to the minute."`
+	AMR       []string  `json:"amr" doc:"How the person signed in: email, passkey, totp, recovery, invite, handout."`
 	Apps      []string  `json:"apps" doc:"Hosts of the apps that a browser opened."`
 	Current   bool      `json:"current" doc:"It is the session that asks."`
 }

@@ -174,7 +174,7 @@ func apiPersonRoutes() []apiRoute {
 		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NameInvalid},
 	}, {
 		method: "GET", path: "/api/me/export", id: "exportMe", summary: "A copy of what is kept about the user",
-		about: "It has no secrets. The last 5000 events of the history are in it, the newest first.",
+		about: "It has no secrets.",
 		auth:  authSession, charged: true, apiAct: bare((*Handler).apiMeExport),
 		answers: []apiAnswer{{http.StatusOK, authcore.Export{}, "All of it."}},
 		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen},

@@ -15,14 +15,14 @@ const maxTokenLife = 10 * 365 * 24 * time.Hour
 
 // tokenDoc is an access token in a list.
 type tokenDoc struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
+	ID        string    `json:"id" doc:"For DELETE /api/tokens/{id}."`
+	Name      string    `json:"name" doc:"What its owner calls it; may be empty."`
 	Grant     string    `json:"grant" doc:"What it reaches, in one line."`
 	App       string    `json:"app" doc:"The app's host."`
 	Path      string    `json:"path" doc:"/x, or /x/* for /x and all below it. Empty: all."`
 	Methods   []string  `json:"methods" doc:"None: all."`
 	Networks  []string  `json:"networks" doc:"None: from anywhere."`
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt time.Time `json:"created_at" doc:"When it was made."`
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"Left out: it lives until it is revoked."`
 	LastUsed  time.Time `json:"last_used,omitzero" doc:"To the minute; left out while it has not been used."`
 }
@@ -88,7 +88,7 @@ func (in *tokenIn) life() (time.Duration, error) {
 // madeDoc is a token that was made.
 type madeDoc struct {
 	Token   string   `json:"token" doc:"The token itself. It is told once."`
-	Details tokenDoc `json:"details"`
+	Details tokenDoc `json:"details" doc:"What lists show of it."`
 }
 
 func (h *Handler) apiTokenMake(c *apiCall, in *tokenIn) error {
