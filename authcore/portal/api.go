@@ -127,8 +127,11 @@ func readDocument(r *http.Request, into any) error {
 	}
 	for _, f := range members(reflect.TypeOf(into).Elem()) {
 		value, ok := have[f.name]
-		if !ok && f.required || ok && f.Type == rawType && value[0] != '{' {
-			return errJSON
+		if !ok && f.required {
+			return misfit("The member " + f.name + " is missing.")
+		}
+		if ok && f.Type == rawType && value[0] != '{' {
+			return wrongType(f)
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func (h *Handler) apiLogout(c *apiCall, in *logoutIn) error {
 		scope = *in.Scope
 	}
 	if !slices.Contains([]string{"this", "others", "all"}, scope) {
-		return errJSON
+		return misfit("The member scope is none of this, others and all.")
 	}
 	if err := h.svc.SignOutScope(c.r.Context(), c.live, scope, c.client); err != nil {
 		return err

@@ -3,8 +3,10 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"reflect"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/strictjson"
 )
 
 // What programs are told when something is refused: in English, by a code that
@@ -22,6 +24,52 @@ var (
 	errKey   = &apiFault{http.StatusBadRequest, "BAD_REQUEST", keyHeader + " stands once and has 16 to 64 visible ASCII characters. Draw a new UUID for each sign-in."}
 	errGrant = &apiFault{http.StatusBadRequest, "GRANT_INVALID", ""}
 )
+
+// misfit is errJSON that says which member is wrong: by a name of ours, never in
+// words of the sender's.
+type misfit string
+
+func (m misfit) Error() string { return string(m) }
+
+// Is makes an errJSON of it, which is all that pages tell.
+func (m misfit) Is(target error) bool { return target == errJSON }
+
+// misfitOf says what strictjson has against a document.
+func misfitOf(err error, into any) error {
+	var bad *strictjson.MemberError
+	switch {
+	case errors.Is(err, strictjson.ErrUnknown):
+		return misfit("There is an unknown member. Names are compared exactly, their case too.")
+	case !errors.As(err, &bad):
+		return errJSON
+	case bad.Wrong == strictjson.Twice:
+		return misfit("The member " + bad.Name + " stands twice.")
+	case bad.Wrong == strictjson.Null:
+		return misfit("The member " + bad.Name + " is null. Leave it out, or give it a value.")
+	}
+	for _, f := range members(reflect.TypeOf(into).Elem()) {
+		if f.name == bad.Name {
+			return wrongType(f)
+		}
+	}
+	return errJSON // of an embedded struct: a page's
+}
+
+func wrongType(f member) error {
+	t, kind := f.Type, "a string"
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == rawType:
+		kind = "an object"
+	case t.Kind() == reflect.Slice:
+		kind = "a list of strings"
+	case t.Kind() == reflect.Int64:
+		kind = "a whole number"
+	}
+	return misfit("The member " + f.name + " is not " + kind + ".")
+}
 
 // apiText is what a code means, for the problem and for the OpenAPI document.
 type apiText struct{ title, detail string }
@@ -68,6 +116,9 @@ func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) 
 	}
 	m, ref := h.resolve(r, err)
 	p := problem{}
+	if said := misfit(""); errors.As(err, &said) {
+		p.Detail = string(said)
+	}
 	if ref != nil {
 		p.Methods = ref.Methods
 		switch ref.Reason {

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -80,7 +81,7 @@ func (in *tokenIn) life() (time.Duration, error) {
 		return 0, nil
 	}
 	if n := *in.ExpiresIn; n < 1 || n > int64(maxTokenLife/time.Second) {
-		return 0, errJSON
+		return 0, misfit(fmt.Sprintf("The member expires_in is not from 1 to %d (seconds).", int64(maxTokenLife/time.Second)))
 	}
 	return time.Duration(*in.ExpiresIn) * time.Second, nil
 }
