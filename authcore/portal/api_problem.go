@@ -100,7 +100,7 @@ var apiTexts = map[string]apiText{
 	string(authcore.GuessesSpent):      {"Too many wrong codes today", "The account had 30 wrong second steps in a day. A passkey works still."},
 	string(authcore.Frozen):            {"Nothing can be changed", "Its owner did not recognise something in the account. It stays as it is until a passkey or recovery code from before, or an administrator, confirms."},
 
-	errGrant.code:            {"Not a grant", "Write app, and what you want of path, methods and networks; or all of it into grant, as app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8."},
+	errGrant.code:            {"Not a grant", "Write app (the host name, without a port), and what you want of path, methods and networks; or all of it into grant, as app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8."},
 	"BAD_REQUEST":            {"Not understood", "The JSON is malformed, or a member is unknown, missing, doubled or of the wrong type or value."},
 	"UNSUPPORTED_MEDIA_TYPE": {"Not JSON", "Send Content-Type: application/json, in UTF-8, and no Content-Encoding."},
 	"TOO_LARGE":              {"Too large", "A body has 64 KiB at most."},
@@ -122,7 +122,7 @@ func (h *Handler) apiRefused(w http.ResponseWriter, r *http.Request, err error) 
 	if ref != nil {
 		p.Methods = ref.Methods
 		switch ref.Reason {
-		case authcore.EmailInvalid, authcore.NameInvalid, authcore.Conflict:
+		case authcore.EmailInvalid, authcore.NameInvalid, authcore.Conflict, authcore.NotFound:
 			p.Detail = ref.Detail // a fixed sentence that says more
 		}
 		if ref.RetryAfter > 0 {

@@ -307,7 +307,20 @@ func storyAccessTokens(t *testing.T, open opener) {
 	for _, n := range []string{"0", "-1", "315360001", "9223372036854775807", "1e3", "1.5"} {
 		p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com","expires_in":`+n+`}`, bearer).want(t, 400, "BAD_REQUEST")
 	}
-	p.call("POST", "/api/tokens", `{"name":"x","app":"nothing.example.com"}`, bearer).want(t, 404, "NOT_FOUND")
+	for app, body := range map[string]string{"app": `{"name":"x","app":"app.example.com%s"}`, "grant": `{"name":"x","grant":"app=app.example.com%s,path=/x"}`} {
+		made := p.call("POST", "/api/tokens", fmt.Sprintf(body, ":443"), bearer).want(t, 201, `"app":"app.example.com"`)
+		p.call("DELETE", "/api/tokens/"+at(made.json(t)["details"], "id").(string), "", bearer).want(t, 204, "")
+		for wrong, want := range map[string]string{
+			":8443": "NOT_FOUND The app has another port; write its host without a port: app.example.com.", ":x": "GRANT_INVALID app is the app's host, without scheme, port or path, such as wiki.example.com.",
+			".org": "NOT_FOUND No app is configured at that host; write the app's host without a port, such as wiki.example.com, or guard that site.", "/x": "GRANT_INVALID app is the app's host, without scheme, port or path, such as wiki.example.com.",
+		} {
+			var told problem
+			p.call("POST", "/api/tokens", fmt.Sprintf(body, wrong), bearer).into(t, &told)
+			if told.Code+" "+told.Detail != want {
+				t.Errorf("%s%s: %+v", app, wrong, told)
+			}
+		}
+	}
 	bobs := p.signIn(t, bob, "spa").SessionToken
 	p.call("POST", "/api/tokens", `{"name":"x","app":"wiki.example.org"}`, bobs).want(t, 409, "CONFLICT") // not open to him
 	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bobs).want(t, 404, "NOT_FOUND")

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -19,7 +20,7 @@ type tokenDoc struct {
 	ID        string    `json:"id" doc:"For DELETE /api/tokens/{id}."`
 	Name      string    `json:"name" doc:"What its owner calls it; may be empty."`
 	Grant     string    `json:"grant" doc:"What it reaches, in one line."`
-	App       string    `json:"app" doc:"The app's host."`
+	App       string    `json:"app" doc:"The app's host name, without a port."`
 	Path      string    `json:"path" doc:"/x, or /x/* for /x and all below it. Empty: all."`
 	Methods   []string  `json:"methods" doc:"None: all."`
 	Networks  []string  `json:"networks" doc:"None: from anywhere."`
@@ -48,8 +49,8 @@ func (h *Handler) apiTokens(c *apiCall) error {
 // tokenIn asks for an access token: for a grant in one line, or in members.
 type tokenIn struct {
 	Name      string   `json:"name" doc:"What its owner calls it; cut to 64 bytes."`
-	Grant     string   `json:"grant,omitempty" doc:"What it shall reach, in one line: app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8, of which only app is required. Or write the members below."`
-	App       string   `json:"app,omitempty" doc:"The app's host."`
+	Grant     string   `json:"grant,omitempty" doc:"What it shall reach, in one line: app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8, of which only app is required. HOST is the app's host name, without a port. Or write the members below."`
+	App       string   `json:"app,omitempty" doc:"The app's host name, without a port."`
 	Path      string   `json:"path,omitempty" doc:"/x, or /x/* for /x and all below it. Default: all."`
 	Methods   []string `json:"methods,omitempty" doc:"Default: all."`
 	Networks  []string `json:"networks,omitempty" doc:"Addresses and prefixes. Default: from anywhere."`
@@ -60,19 +61,24 @@ type tokenIn struct {
 func (in *tokenIn) grant() (authcore.Grant, error) {
 	g := authcore.Grant{App: in.App, Path: in.Path, Methods: in.Methods, Networks: in.Networks}
 	if in.Grant == "" {
-		if g.Check() != nil {
-			return g, errGrant
-		}
-		return g, nil
+		return g, grantFault(g.Check())
 	}
 	if g.String() != (authcore.Grant{}).String() {
 		return g, errGrant // two ways to say it could say two things
 	}
 	g, err := authcore.ParseGrant(in.Grant)
-	if err != nil {
-		return g, errGrant
+	return g, grantFault(err)
+}
+
+// grantFault says what to write.
+func grantFault(err error) error {
+	if errors.Is(err, authcore.ErrGrantApp) {
+		return &apiFault{errGrant.status, errGrant.code, err.Error() + "."}
 	}
-	return g, nil
+	if err != nil {
+		return errGrant
+	}
+	return nil
 }
 
 // life is how long it shall live; 0 is until it is revoked.
