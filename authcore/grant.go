@@ -13,11 +13,14 @@ import (
 // Grant is what an access token may reach: one app, and there as much as its
 // user may and the grant does not take away.
 type Grant struct {
-	App      string   // host, lower case, without port
+	App      string   // host, lower case; while it is only asked for, a port may follow
 	Path     string   // "/x", or "/x/*" for /x and all below it; empty: all
 	Methods  []string // none: all; GET is HEAD too
 	Networks []string // prefixes; none: anywhere
 }
+
+// ErrGrantApp is a grant whose app is no host.
+var ErrGrantApp = errors.New("app is the app's host, without scheme, port or path, such as wiki.example.com")
 
 // ParseGrant reads "app=HOST,path=/dav/*,methods=GET+PUT,networks=10.0.0.0/8".
 // Its errors say what to write.
@@ -76,8 +79,13 @@ func (g Grant) checked() (Grant, error) {
 	if g.App == "" {
 		return Grant{}, errors.New("the grant names no app; write app=HOST")
 	}
-	if g.App = lowerASCII(strings.TrimSuffix(g.App, ".")); !plainHost(g.App) {
-		return Grant{}, errors.New("app takes the host name alone, without scheme, port or path; write app=app.example.com")
+	host, port, ported := strings.Cut(g.App, ":")
+	g.App = lowerASCII(strings.TrimSuffix(host, "."))
+	if !plainHost(g.App) || ported && (port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "") {
+		return Grant{}, ErrGrantApp
+	}
+	if ported {
+		g.App += ":" + port
 	}
 	if g.Path != "" {
 		if _, err := compileTokenPath(g.Path); err != nil {

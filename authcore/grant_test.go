@@ -22,6 +22,7 @@ func TestGrant_ReadsAndSpellsItself(t *testing.T) {
 			"app=a,methods=VERSION-CONTROL,networks=10.0.0.0/8+2001:db8::1/128+2001:db8::/64+192.0.2.1/32+10.0.0.0/8",
 		},
 		"app=a,path=/a=b+é": {Grant{App: "a", Path: "/a=b+é"}, "app=a,path=/a=b+é"},
+		"app=A.:8443":       {Grant{App: "a:8443"}, "app=a:8443"},
 	} {
 		g, err := ParseGrant(s)
 		if err != nil || !reflect.DeepEqual(g, want.grant) || g.String() != want.spelling {
@@ -43,14 +44,18 @@ func TestGrant_RefusesAndSaysWhatToWrite(t *testing.T) {
 		"app=a,PATH=/x":                   "is no word",
 		"app=a, path=/x":                  "is no word",
 		"app=https://a":                   "without scheme",
-		"app=a:443":                       "without scheme, port",
+		"app=a:":                          "without scheme, port",
+		"app=:443":                        "such as wiki.example.com",
+		"app=a:443:443":                   "without scheme, port",
+		"app=a:+443":                      "without scheme, port",
+		"app=a:123456":                    "without scheme, port",
 		"app=a/b":                         "without scheme",
-		"app=*.example.com":               "host name alone",
-		"app=é.example.com":               "host name alone",
-		"app=.":                           "host name alone",
-		"app=a..":                         "host name alone",
-		"app=.a":                          "host name alone",
-		"app=a b":                         "host name alone",
+		"app=*.example.com":               "is the app's host",
+		"app=é.example.com":               "is the app's host",
+		"app=.":                           "is the app's host",
+		"app=a..":                         "is the app's host",
+		"app=.a":                          "is the app's host",
+		"app=a b":                         "is the app's host",
 		"app=a,path=":                     "path is empty",
 		"app=a,path=dav/*":                "begins with a slash",
 		"app=a,path=/dav*":                "only at the end",
@@ -103,7 +108,7 @@ func TestGrant_FieldsAreCheckedToo(t *testing.T) {
 
 // What is accepted is spelled in one way, which is read as the same grant.
 func FuzzParseGrant(f *testing.F) {
-	for _, s := range []string{"app=a", "app=a,path=/dav/*,methods=GET+PUT,networks=10.0.0.0/8+::1", "app=a,path=/é,networks=::ffff:1.2.3.4", "admin:users"} {
+	for _, s := range []string{"app=a", "app=a,path=/dav/*,methods=GET+PUT,networks=10.0.0.0/8+::1", "app=a,path=/é,networks=::ffff:1.2.3.4", "admin:users", "app=a:8443"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

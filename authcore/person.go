@@ -39,69 +39,70 @@ func (s *Service) History(ctx context.Context, u *store.User, before string, lim
 	return list, err
 }
 
-// Export is a copy of what is kept about a person, without secrets.
+// Export is a copy of what is kept about a person, without secrets. The doc tags
+// describe it in the API's document.
 type Export struct {
-	MadeAt      time.Time       `json:"made_at"`
-	ID          string          `json:"id"`
-	Email       string          `json:"email"`
-	Name        string          `json:"name"`
-	DisplayName string          `json:"display_name"`
-	Groups      []string        `json:"groups"`
-	Admin       bool            `json:"admin"`
-	CreatedAt   time.Time       `json:"created_at"`
-	VerifiedAt  time.Time       `json:"verified_at,omitzero"`
-	Language    string          `json:"language,omitempty"`
-	Passkeys    []ExportPasskey `json:"passkeys"`
-	TOTP        *ExportTOTP     `json:"totp,omitempty"`
-	Recovery    RecoveryStatus  `json:"recovery_codes"`
-	Sessions    []ExportSession `json:"sessions"`
-	Tokens      []ExportToken   `json:"access_tokens"`
-	History     []ExportEvent   `json:"history"` // the newest of exportHistory
+	MadeAt      time.Time       `json:"made_at" doc:"When the copy was made."`
+	ID          string          `json:"id" doc:"Of the user. It never changes."`
+	Email       string          `json:"email" doc:"The address."`
+	Name        string          `json:"name" doc:"The user name."`
+	DisplayName string          `json:"display_name" doc:"What pages and apps call the person; may be empty."`
+	Groups      []string        `json:"groups" doc:"Those that the server's administrator put the user into."`
+	Admin       bool            `json:"admin" doc:"The user was accepted as an administrator."`
+	CreatedAt   time.Time       `json:"created_at" doc:"When the account was made."`
+	VerifiedAt  time.Time       `json:"verified_at,omitzero" doc:"When the address was first shown to be theirs."`
+	Language    string          `json:"language,omitempty" doc:"Of pages and mails, as BCP 47 writes it; left out where none was chosen."`
+	Passkeys    []ExportPasskey `json:"passkeys" doc:"The oldest first."`
+	TOTP        *ExportTOTP     `json:"totp,omitempty" doc:"The authenticator app, where there is one."`
+	Recovery    RecoveryStatus  `json:"recovery_codes" doc:"How many there are, not which."`
+	Sessions    []ExportSession `json:"sessions" doc:"Those that are kept: browsers at the portal and at apps, and clients of the API."`
+	Tokens      []ExportToken   `json:"access_tokens" doc:"All that are good, the oldest first."`
+	History     []ExportEvent   `json:"history" doc:"What happened in the account, the newest 5000 events, newest first."`
 }
 
 // ExportPasskey is a passkey in an Export.
 type ExportPasskey struct {
-	Name      string    `json:"name"`
-	CreatedAt time.Time `json:"created_at"`
-	LastUsed  time.Time `json:"last_used,omitzero"`
-	Synced    bool      `json:"synced"`
+	Name      string    `json:"name" doc:"What its owner calls it."`
+	CreatedAt time.Time `json:"created_at" doc:"When it was added."`
+	LastUsed  time.Time `json:"last_used,omitzero" doc:"Left out while it has not been used."`
+	Synced    bool      `json:"synced" doc:"Its provider keeps a copy."`
 }
 
 // ExportTOTP is the authenticator app in an Export.
 type ExportTOTP struct {
-	CreatedAt time.Time `json:"created_at"`
-	LastUsed  time.Time `json:"last_used,omitzero"`
+	CreatedAt time.Time `json:"created_at" doc:"When its first code confirmed it."`
+	LastUsed  time.Time `json:"last_used,omitzero" doc:"When a code of it was taken last. Left out while none was."`
 }
 
 // ExportSession is a session in an Export.
 type ExportSession struct {
-	Kind      string    `json:"kind"`
-	Host      string    `json:"host"`
-	ClientID  string    `json:"client_id,omitempty"`
-	AMR       []string  `json:"amr"`
-	CreatedAt time.Time `json:"created_at"`
-	LastSeen  time.Time `json:"last_seen"`
-	IP        string    `json:"ip,omitempty"`
-	UserAgent string    `json:"user_agent,omitempty"`
+	Kind      string    `json:"kind" doc:"root: a browser at the portal; app: a browser at an app; api: a client of the API."`
+	Host      string    `json:"host" doc:"Where it is good."`
+	ClientID  string    `json:"client_id,omitempty" doc:"Of the API client."`
+	AMR       []string  `json:"amr" doc:"How the person signed in."`
+	CreatedAt time.Time `json:"created_at" doc:"When it signed in."`
+	LastSeen  time.Time `json:"last_seen" doc:"When it was used last, to the minute."`
+	IP        string    `json:"ip,omitempty" doc:"The address that signed in."`
+	UserAgent string    `json:"user_agent,omitempty" doc:"What the browser or program called itself."`
 }
 
 // ExportToken is an access token in an Export.
 type ExportToken struct {
-	Name      string    `json:"name,omitempty"`
-	Grant     string    `json:"grant"`
-	CreatedAt time.Time `json:"created_at"`
-	Expires   time.Time `json:"expires,omitzero"`
-	LastUsed  time.Time `json:"last_used,omitzero"`
+	Name      string    `json:"name,omitempty" doc:"What its owner calls it."`
+	Grant     string    `json:"grant" doc:"What it reaches, in one line."`
+	CreatedAt time.Time `json:"created_at" doc:"When it was made."`
+	Expires   time.Time `json:"expires,omitzero" doc:"Left out: it lives until it is revoked."`
+	LastUsed  time.Time `json:"last_used,omitzero" doc:"To the minute; left out while it has not been used."`
 }
 
 // ExportEvent is a line of the audit log in an Export.
 type ExportEvent struct {
-	Time      time.Time         `json:"time"`
-	Type      string            `json:"type"`
-	Success   bool              `json:"success"`
-	IP        string            `json:"ip,omitempty"`
-	UserAgent string            `json:"user_agent,omitempty"`
-	Details   map[string]string `json:"details,omitempty"`
+	Time      time.Time         `json:"time" doc:"When it happened."`
+	Type      string            `json:"type" doc:"What happened, in a word of the audit log."`
+	Success   bool              `json:"success" doc:"False: it was refused."`
+	IP        string            `json:"ip,omitempty" doc:"From which address."`
+	UserAgent string            `json:"user_agent,omitempty" doc:"By which browser or program."`
+	Details   map[string]string `json:"details,omitempty" doc:"More of it; which members there are depends on the type."`
 }
 
 // Export collects it for a session that may manage the account.

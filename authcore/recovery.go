@@ -17,9 +17,9 @@ import (
 
 // RecoveryStatus is what the account page may tell.
 type RecoveryStatus struct {
-	Left int  `json:"left"`
-	Made int  `json:"made"`
-	Low  bool `json:"low"` // time to make new ones
+	Left int  `json:"left" doc:"Codes that were not used."`
+	Made int  `json:"made" doc:"As many as the set had; 0: there is none."`
+	Low  bool `json:"low" doc:"Time to make new ones."`
 }
 
 // Recovery answers how many codes are left.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
@@ -77,11 +78,13 @@ func (s *Service) grantable(tx store.Tx, u *store.User, g Grant) (Grant, error) 
 	if err != nil {
 		return g, &Refusal{Reason: NameInvalid, Detail: err.Error()}
 	}
-	switch {
-	case s.Sidecar():
+	if s.Sidecar() {
 		return g, &Refusal{Reason: Forbidden, Detail: "Access tokens need a portal; write portal https://auth.example.com in the passwordless block, and a site that serves it."}
-	case s.App(g.App) == nil:
-		return g, &Refusal{Reason: NotFound, Detail: "No app is configured at " + g.App + "; guard that site, or write another host."}
+	}
+	if g.App, err = s.hostOf(g.App); err != nil {
+		return g, err
+	}
+	switch {
 	case u.Disabled:
 		return g, &Refusal{Reason: Forbidden, Detail: "The user is disabled; enable them first."}
 	case u.VerifiedAt.IsZero(): // EM-7
@@ -95,6 +98,20 @@ func (s *Service) grantable(tx store.Tx, u *store.User, g Grant) (Grant, error) 
 		return g, &Refusal{Reason: TooMany, Detail: fmt.Sprintf("The user has %d access tokens, as many as are allowed; revoke some.", len(all))}
 	}
 	return g, nil
+}
+
+// hostOf answers the host of the app that a grant names. Where people read the
+// app's address, its port stands behind the host, so that port may stand here too.
+func (s *Service) hostOf(name string) (string, error) {
+	host, _, ported := strings.Cut(name, ":")
+	app := s.App(host)
+	if app == nil {
+		return "", &Refusal{Reason: NotFound, Detail: "No app is configured at that host; write the app's host without a port, such as wiki.example.com, or guard that site."}
+	}
+	if o, err := ParseOrigin(app.Origin.Scheme + "://" + name); ported && (err != nil || o != app.Origin) {
+		return "", &Refusal{Reason: NotFound, Detail: "The app has another port; write its host without a port: " + app.Origin.Host + "."}
+	}
+	return host, nil
 }
 
 func (s *Service) newToken(u *store.User, g Grant, name string, expires time.Duration) (AccessToken, *store.AccessToken, error) {

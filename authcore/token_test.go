@@ -49,6 +49,47 @@ func (f *fixture) storedToken(id string) (rec *store.AccessToken) {
 	return rec
 }
 
+// What people read as the app's address has its port; a token is for its host.
+func TestToken_TakesTheAppsOwnPort(t *testing.T) {
+	f := newFixture(t, func(c *Config) {
+		wild := appAt(t, "https://wild.example.test:8443", PolicySpec{})
+		wild.Origin.Host = "*." + wild.Origin.Host
+		c.Apps = append(c.Apps, appAt(t, "https://high.example.test:8443", PolicySpec{}), appAt(t, "http://plain.localhost", PolicySpec{}), wild)
+	})
+	b, _ := f.signIn(alice)
+	for name, want := range map[string]string{
+		appHost + ":443": appHost, "App.Example.Test.:443": appHost, "high.example.test": "high.example.test", "high.example.test:8443": "high.example.test",
+		"plain.localhost:80": "plain.localhost", "x.wild.example.test:8443": "x.wild.example.test",
+		appHost + ":8443": "", appHost + ":80": "", appHost + ":0443": "", "high.example.test:443": "", "plain.localhost:443": "", "x.wild.example.test:443": "", appHost + ":99999": "",
+	} {
+		for by, create := range map[string]func(Grant) (AccessToken, *store.AccessToken, error){
+			"an operator": func(g Grant) (AccessToken, *store.AccessToken, error) {
+				return f.s.CreateToken(f.ctx(), "host", alice, g, "", 0)
+			},
+			"its owner": func(g Grant) (AccessToken, *store.AccessToken, error) {
+				return f.s.CreateOwnToken(f.ctx(), b.Session, g, "", 0, b.Client)
+			},
+		} {
+			_, rec, err := create(grantOf(t, "app="+name))
+			if want == "" {
+				host, _, _ := strings.Cut(name, ":")
+				if r := f.refused(err, NotFound); !strings.HasSuffix(r.Detail, "write its host without a port: "+host+".") {
+					t.Errorf("%s by %s: %s", name, by, r.Detail)
+				}
+				continue
+			}
+			f.must(err)
+			if rec.App != want {
+				t.Errorf("%s by %s is a token for %s", name, by, rec.App)
+			}
+		}
+	}
+	_, _, err := f.s.CreateToken(f.ctx(), "host", alice, grantOf(t, "app=nothing.example.test:443"), "", 0)
+	if r := f.refused(err, NotFound); !strings.Contains(r.Detail, "without a port, such as wiki.example.com") {
+		t.Error(r.Detail)
+	}
+}
+
 func TestToken_IsMadeAsGranted(t *testing.T) {
 	f := newFixture(t)
 	_, in := f.signIn(alice)
@@ -96,8 +137,8 @@ func TestToken_RefusedWithTheReasonAndAudited_AD6(t *testing.T) {
 		"nobody":         {"nobody@example.com", app, 0, NotFound, "no such user"},
 		"never verified": {eve, app, 0, Forbidden, "never signed in"}, // EM-7
 		"disabled":       {bob, app, 0, Forbidden, "disabled"},
-		"foreign host":   {alice, Grant{App: "other.example.test"}, 0, NotFound, "at other.example.test"},
-		"the portal":     {alice, Grant{App: portalHost}, 0, NotFound, "at " + portalHost},
+		"foreign host":   {alice, Grant{App: "other.example.test"}, 0, NotFound, "at that host"},
+		"the portal":     {alice, Grant{App: portalHost}, 0, NotFound, "at that host"},
 		"no app":         {alice, Grant{}, 0, NameInvalid, "app=HOST"},
 		"bad path":       {alice, Grant{App: appHost, Path: "/a/../b"}, 0, NameInvalid, "dots"},
 		"expired":        {alice, app, -time.Second, Conflict, "expired already"},

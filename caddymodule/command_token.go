@@ -26,7 +26,7 @@ func tokenCreateCommand(at *target) *cobra.Command {
 		Long: `Prints a new access token, alone and for the only time. Whoever has it is that
 user at one app, within the grant:
 
-  app=HOST          the app, required
+  app=HOST          the app's host name, without a port; required
   path=/dav/*       /dav and what is below it; /x is that path alone
   methods=GET+PUT   these only; GET is HEAD too
   networks=10.0.0.0/8+192.168.1.5

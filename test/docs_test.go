@@ -202,7 +202,7 @@ func TestDocs_LinksLeadSomewhere(t *testing.T) {
 
 // The examples of api.md are one story: they run in their order, against the
 // server that the document describes. What is marked later needs what the others
-// made, after one more sign-in.
+// made, after one more sign-in; what is marked last ends it all.
 func TestDocs_APIExamplesAreAJourney(t *testing.T) {
 	mail, port, dir := harness.StartSink(t, harness.SinkOptions{Plain: true}), harness.FreePort(t), harness.TempDir(t)
 	origin := fmt.Sprintf("http://localhost:%d", port)
@@ -215,24 +215,31 @@ func TestDocs_APIExamplesAreAJourney(t *testing.T) {
 	harness.Need(t, "curl")
 
 	j := &apiJourney{t: t, dir: dir, mail: mail, env: map[string]string{"AUTH": origin}}
-	var journey, later []block
+	var journey, later, last []block
 	for _, b := range blocksOf(t, []string{"docs/api.md"}, "sh") {
 		switch b.mark {
 		case "journey":
 			journey = append(journey, b)
 		case "later":
 			later = append(later, b)
+		case "last":
+			last = append(last, b)
 		}
 	}
 	for _, b := range journey {
 		j.run(b)
 	}
+	first := j.env["SESSION_TOKEN"] // later ones end with a sign-out
 	j.again = true
 	for _, b := range append(journey[:2:2], later...) {
 		j.run(b)
 	}
-	want := "login/email login/email/verify login/passkey/options token/refresh me sessions totp totp/confirm recovery-codes tokens tokens jwks.json " +
-		"login/email login/email/verify login/totp logout"
+	j.env["SESSION_TOKEN"] = first
+	for _, b := range last {
+		j.run(b)
+	}
+	want := "login/email login/email/verify login/passkey/options token/refresh me sessions totp totp/confirm recovery-codes tokens tokens PATCH me me/export jwks.json " +
+		"login/email login/email/verify login/totp logout DELETE me"
 	if got := strings.Join(j.steps, " "); got != want {
 		t.Errorf("the journey has the steps\n%s, want\n%s", got, want)
 	}
@@ -252,6 +259,9 @@ type apiJourney struct {
 func (j *apiJourney) run(b block) {
 	j.t.Helper()
 	step := regexp.MustCompile(`\$AUTH/(?:api|.well-known)/([^"]+)"`).FindStringSubmatch(b.text)[1]
+	if m := regexp.MustCompile(`-X (\w+) `).FindStringSubmatch(b.text); m != nil {
+		step = m[1] + " " + step
+	}
 	j.steps = append(j.steps, step)
 	if step == "login/email" {
 		j.env["KEY"] = rand.Text()
@@ -261,7 +271,7 @@ func (j *apiJourney) run(b block) {
 		env = append(env, name+"="+value)
 	}
 	out := shell(j.t, j.dir, strings.ReplaceAll(b.text, "curl -s ", "curl -sS --fail-with-body "), env...)
-	if step == "logout" {
+	if slices.Contains([]string{"logout", "PATCH me", "DELETE me"}, step) {
 		if out != "" {
 			j.t.Fatalf("%s: %s answers %s", b.at, step, out)
 		}
@@ -272,7 +282,7 @@ func (j *apiJourney) run(b block) {
 		j.t.Fatalf("%s: %s: %v: %s", b.at, step, err, out)
 	}
 	told := map[string]string{
-		"login/email": "flow", "login/email/verify": "access_token", "login/passkey/options": "publicKey", "token/refresh": "session_token", "me": "id", "sessions": "items",
+		"login/email": "flow", "login/email/verify": "access_token", "login/passkey/options": "publicKey", "token/refresh": "session_token", "me": "id", "sessions": "items", "me/export": "history",
 		"totp": "otpauth_uri", "totp/confirm": "session_token", "recovery-codes": "codes", "login/totp": "access_token", "jwks.json": "keys",
 	}[step]
 	switch {

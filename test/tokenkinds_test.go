@@ -200,6 +200,14 @@ func (w *kindsWorld) consumers() []consumer {
 			res := w.plain.Request(http.MethodDelete, auth("/api/sessions/AAAA"), "", "Authorization", "Bearer "+v)
 			return res.StatusCode == http.StatusNotFound // who has none of that id
 		}},
+		{"PATCH /api/me", []string{api}, func(_ *testing.T, v string) bool {
+			res := w.plain.Request(http.MethodPatch, auth("/api/me"), `{"display_name":" "}`, "Authorization", "Bearer "+v, "Content-Type", "application/json")
+			return res.StatusCode == http.StatusBadRequest // which is no name
+		}},
+		{"DELETE /api/me", []string{api}, func(_ *testing.T, v string) bool {
+			res := w.plain.Request(http.MethodDelete, auth("/api/me"), `{"email":"x"}`, "Authorization", "Bearer "+v, "Content-Type", "application/json")
+			return res.StatusCode == http.StatusConflict // which is not the address
+		}},
 		{"the portal's cookie", []string{root}, func(_ *testing.T, v string) bool {
 			return ok(navigate(w.plain, auth("/account"), "Cookie", sessionCookie+"="+v))
 		}},

@@ -127,8 +127,11 @@ func readDocument(r *http.Request, into any) error {
 	}
 	for _, f := range members(reflect.TypeOf(into).Elem()) {
 		value, ok := have[f.name]
-		if !ok && f.required || ok && f.Type == rawType && value[0] != '{' {
-			return errJSON
+		if !ok && f.required {
+			return misfit("The member " + f.name + " is missing.")
+		}
+		if ok && f.Type == rawType && value[0] != '{' {
+			return wrongType(f)
 		}
 	}
 	return nil
@@ -254,7 +257,7 @@ func bearer(r *http.Request) (string, bool) {
 // listDoc is how lists answer. What an account has of anything is bounded, so
 // each fits on the one page that is the last; next_cursor is for those that grow.
 type listDoc[T any] struct {
-	Items      []T    `json:"items"`
+	Items      []T    `json:"items" doc:"What there is."`
 	NextCursor string `json:"next_cursor" doc:"Empty on the last page."`
 }
 

@@ -82,8 +82,10 @@ func managing() (list []apiRoute) {
 	return list
 }
 
+func mayDelete(c *authcore.Config) { c.SelfDelete = "allow" }
+
 func storyStepUp(t *testing.T, open opener) {
-	p := open()
+	p := open(mayDelete)
 	bearer := p.signIn(t, ada, "spa").SessionToken
 	k := p.authenticator()
 	begun := p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 200, "").ceremony(t)
@@ -106,7 +108,7 @@ func storyStepUp(t *testing.T, open opener) {
 }
 
 func storyFrozen(t *testing.T, open opener) {
-	p := open()
+	p := open(mayDelete)
 	bearer := p.signIn(t, ada, "spa").SessionToken
 	begun := p.call("POST", "/api/passkeys/options", "{}", bearer).want(t, 200, "").ceremony(t)
 	p.s.change(ada, func(u *store.User) { u.Freeze = &store.Freeze{At: p.s.clock(), Since: p.s.clock()} })

@@ -11,9 +11,9 @@ import (
 
 // totpStatusDoc tells whether there is one.
 type totpStatusDoc struct {
-	Active    bool      `json:"active"`
-	CreatedAt time.Time `json:"created_at,omitzero"`
-	LastUsed  time.Time `json:"last_used,omitzero"`
+	Active    bool      `json:"active" doc:"The account has an authenticator app."`
+	CreatedAt time.Time `json:"created_at,omitzero" doc:"When its first code confirmed it. Left out while there is none."`
+	LastUsed  time.Time `json:"last_used,omitzero" doc:"When a code of it was taken last. Left out while none was."`
 }
 
 func (h *Handler) apiTOTP(c *apiCall) error {
@@ -65,7 +65,7 @@ func (h *Handler) apiTOTPRemove(c *apiCall) error {
 
 // recoveryDoc tells how many codes are left.
 type recoveryDoc struct {
-	Left int  `json:"left"`
+	Left int  `json:"left" doc:"Codes that were not used."`
 	Made int  `json:"made" doc:"As many as the set had; 0: there is none."`
 	Low  bool `json:"low" doc:"Time to make new ones."`
 }

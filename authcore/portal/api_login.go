@@ -43,12 +43,12 @@ type nextDoc struct {
 // tokensDoc is "tokens" of DESIGN §7.
 type tokensDoc struct {
 	AccessToken  string   `json:"access_token,omitempty" doc:"A JWT for your other services. Left out where next is passkey."`
-	TokenType    string   `json:"token_type" enum:"Bearer"`
+	TokenType    string   `json:"token_type" enum:"Bearer" doc:"How the access token is sent."`
 	ExpiresIn    int      `json:"expires_in,omitempty" doc:"Seconds that the access token is good for."`
 	RefreshToken string   `json:"refresh_token" doc:"Good for one refresh."`
 	SessionToken string   `json:"session_token" doc:"The key to this API."`
-	SessionID    string   `json:"session_id"`
-	User         userDoc  `json:"user"`
+	SessionID    string   `json:"session_id" doc:"The session in GET /api/sessions, and sid in the access token."`
+	User         userDoc  `json:"user" doc:"Who signed in."`
 	AMR          []string `json:"amr" doc:"How the person signed in: email, passkey, totp, recovery."`
 	AuthTime     int64    `json:"auth_time" doc:"When, in Unix seconds."`
 	Next         string   `json:"next,omitempty" enum:"passkey" doc:"There after a recovery code: the session can add a passkey and do little else, and has no access token until it did."`
@@ -199,7 +199,7 @@ func (h *Handler) apiPasskey(c *apiCall, in *credentialIn) error {
 
 // refreshIn spends a refresh token.
 type refreshIn struct {
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken string `json:"refresh_token" doc:"The newest one. It is spent by this."`
 }
 
 // refreshHolder is whose refresh token the body carries; nil is nobody's, or no

@@ -16,15 +16,15 @@ import (
 
 // openAPIDoc is the document itself, as far as its own schema goes.
 type openAPIDoc struct {
-	OpenAPI    string          `json:"openapi"`
-	Info       json.RawMessage `json:"info"`
-	Servers    []apiServer     `json:"servers"`
-	Paths      json.RawMessage `json:"paths"`
-	Components json.RawMessage `json:"components"`
+	OpenAPI    string          `json:"openapi" doc:"The version of OpenAPI that it is written in."`
+	Info       json.RawMessage `json:"info" doc:"Title and version of the API."`
+	Servers    []apiServer     `json:"servers" doc:"One: this."`
+	Paths      json.RawMessage `json:"paths" doc:"Its operations, by path and method."`
+	Components json.RawMessage `json:"components" doc:"What several operations share, the schemas first of all."`
 }
 
 type apiServer struct {
-	URL string `json:"url"`
+	URL string `json:"url" doc:"The portal's origin."`
 }
 
 // object is a JSON object.
@@ -42,15 +42,25 @@ func (h *Handler) apiDocument(c *apiCall) error {
 	return nil
 }
 
+// apiStrayCodes are of answers below /api that are no route's: another path,
+// method or host.
+var apiStrayCodes = []string{string(authcore.NotFound), "METHOD_NOT_ALLOWED", "MISDIRECTED"}
+
 func (h *Handler) openAPI(routes []apiRoute) ([]byte, error) {
 	s, shared, paths := schemas{}, object{}, map[string]object{}
+	codes := slices.Clone(apiStrayCodes)
 	for _, route := range routes {
+		for _, list := range route.codes() {
+			codes = append(codes, list...)
+		}
 		if paths[route.path] == nil {
 			paths[route.path] = object{}
 		}
 		paths[route.path][strings.ToLower(route.method)] = route.operation(s, shared)
 	}
 	s.answer(problem{})
+	slices.Sort(codes)
+	s["Problem"]["properties"].(object)["code"].(object)["enum"] = slices.Compact(codes)
 	return json.Marshal(object{
 		"openapi": "3.1.1",
 		"info": object{
@@ -85,7 +95,7 @@ func apiHeaderObjects() object {
 		"RateLimit-Remaining": number("Requests that are left in it."),
 		"RateLimit-Reset":     number("Seconds until it begins anew."),
 		"Retry-After":         number("Seconds to wait."),
-		"WWW-Authenticate":    object{"schema": object{"const": "Bearer"}},
+		"WWW-Authenticate":    object{"description": "What to send: a bearer token.", "schema": object{"const": "Bearer"}},
 	}
 }
 
@@ -122,7 +132,7 @@ func (r *apiRoute) security() []object {
 
 func (r *apiRoute) parameters() (list []object) {
 	if strings.Contains(r.path, "{id}") {
-		list = append(list, object{"name": "id", "in": "path", "required": true, "schema": object{"type": "string"}})
+		list = append(list, object{"name": "id", "in": "path", "required": true, "description": "As the list has it.", "schema": object{"type": "string"}})
 	}
 	if r.keyed {
 		list = append(list, object{

@@ -16,9 +16,9 @@ import (
 // passkeyDoc is a passkey in a list.
 type passkeyDoc struct {
 	ID         string    `json:"id" doc:"The credential's id, as its JSON has it."`
-	Name       string    `json:"name"`
+	Name       string    `json:"name" doc:"What its owner calls it."`
 	Provider   string    `json:"provider,omitempty" doc:"The password manager or authenticator that keeps it, where that is known."`
-	CreatedAt  time.Time `json:"created_at"`
+	CreatedAt  time.Time `json:"created_at" doc:"When it was added."`
 	LastUsed   time.Time `json:"last_used,omitzero" doc:"Left out while it has not been used."`
 	CountsFrom time.Time `json:"counts_from" doc:"From when on it counts where an app requires a passkey."`
 	Synced     bool      `json:"synced" doc:"Its provider keeps a copy."`
@@ -61,7 +61,7 @@ type addIn struct {
 
 // addedDoc is a passkey that was added.
 type addedDoc struct {
-	Passkey      passkeyDoc `json:"passkey"`
+	Passkey      passkeyDoc `json:"passkey" doc:"As lists show it."`
 	SessionToken string     `json:"session_token,omitempty" doc:"There where a recovery code had begun the session: go on with this one, the old one is dead, and refresh to get an access token."`
 }
 

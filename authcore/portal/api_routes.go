@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
@@ -14,7 +15,7 @@ var (
 
 // apiRoutes is the API (DESIGN §7).
 func apiRoutes() []apiRoute {
-	return append(append(append(apiLoginRoutes(), apiAccountRoutes()...), apiFactorRoutes()...), apiRoute{
+	return append(slices.Concat(apiLoginRoutes(), apiAccountRoutes(), apiFactorRoutes(), apiPersonRoutes()), apiRoute{
 		method: "GET", path: "/api/openapi.json", id: "getOpenAPI", summary: "This document",
 		apiAct:  bare((*Handler).apiDocument),
 		answers: []apiAnswer{{http.StatusOK, openAPIDoc{}, "OpenAPI 3.1. Any page may read it, and keep it for five minutes."}},
@@ -160,5 +161,28 @@ func apiFactorRoutes() []apiRoute {
 		auth: authSession, charged: true, apiAct: with((*Handler).apiRecoveryMake),
 		answers: []apiAnswer{{http.StatusCreated, codesDoc{}, "Ten codes. Those of before are worthless."}},
 		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.Conflict, authcore.MethodOff},
+	}}
+}
+
+// apiPersonRoutes end with the one after which there is nobody to ask for the
+// others: tests walk the table.
+func apiPersonRoutes() []apiRoute {
+	return []apiRoute{{
+		method: "PATCH", path: "/api/me", id: "changeMe", summary: "Change the display name",
+		auth: authSession, charged: true, apiAct: with((*Handler).apiMeChange),
+		answers: []apiAnswer{apiDone},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.NameInvalid},
+	}, {
+		method: "GET", path: "/api/me/export", id: "exportMe", summary: "A copy of what is kept about the user",
+		about: "It has no secrets.",
+		auth:  authSession, charged: true, apiAct: bare((*Handler).apiMeExport),
+		answers: []apiAnswer{{http.StatusOK, authcore.Export{}, "All of it."}},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen},
+	}, {
+		method: "DELETE", path: "/api/me", id: "deleteMe", summary: "Delete the user's account",
+		about: "At once and for good: passkeys, sessions and access tokens end with it. The last admin cannot be deleted, and the server's `self_delete` may forbid it.",
+		auth:  authSession, charged: true, apiAct: with((*Handler).apiMeDelete),
+		answers: []apiAnswer{{http.StatusNoContent, nil, "Deleted. A repeat is 401: the session is gone."}},
+		refuses: []authcore.Reason{authcore.StepUpRequired, authcore.Frozen, authcore.MethodOff, authcore.Conflict},
 	}}
 }

@@ -17,7 +17,7 @@ type opener func(change ...func(*authcore.Config)) program
 var apiStories = map[string]func(*testing.T, opener){
 	"mail": storyMail, "second step": storySecond, "passkey": storyPasskey, "tokens": storyRefresh, "sessions": storySessions,
 	"own passkeys": storyOwnPasskeys, "the last passkey": storyLastPasskey, "authenticator app": storyTOTP, "recovery codes": storyRecovery,
-	"access tokens": storyAccessTokens, "what every route refuses": storyEveryRoute, "confirm first": storyStepUp, "frozen": storyFrozen,
+	"access tokens": storyAccessTokens, "a person": storyPerson, "the end of an account": storyEnd, "what every route refuses": storyEveryRoute, "confirm first": storyStepUp, "frozen": storyFrozen,
 }
 
 func TestOpenAPI_EveryDocumentedAnswerIsGiven(t *testing.T) {
@@ -307,7 +307,20 @@ func storyAccessTokens(t *testing.T, open opener) {
 	for _, n := range []string{"0", "-1", "315360001", "9223372036854775807", "1e3", "1.5"} {
 		p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com","expires_in":`+n+`}`, bearer).want(t, 400, "BAD_REQUEST")
 	}
-	p.call("POST", "/api/tokens", `{"name":"x","app":"nothing.example.com"}`, bearer).want(t, 404, "NOT_FOUND")
+	for app, body := range map[string]string{"app": `{"name":"x","app":"app.example.com%s"}`, "grant": `{"name":"x","grant":"app=app.example.com%s,path=/x"}`} {
+		made := p.call("POST", "/api/tokens", fmt.Sprintf(body, ":443"), bearer).want(t, 201, `"app":"app.example.com"`)
+		p.call("DELETE", "/api/tokens/"+at(made.json(t)["details"], "id").(string), "", bearer).want(t, 204, "")
+		for wrong, want := range map[string]string{
+			":8443": "NOT_FOUND The app has another port; write its host without a port: app.example.com.", ":x": "GRANT_INVALID app is the app's host, without scheme, port or path, such as wiki.example.com.",
+			".org": "NOT_FOUND No app is configured at that host; write the app's host without a port, such as wiki.example.com, or guard that site.", "/x": "GRANT_INVALID app is the app's host, without scheme, port or path, such as wiki.example.com.",
+		} {
+			var told problem
+			p.call("POST", "/api/tokens", fmt.Sprintf(body, wrong), bearer).into(t, &told)
+			if told.Code+" "+told.Detail != want {
+				t.Errorf("%s%s: %+v", app, wrong, told)
+			}
+		}
+	}
 	bobs := p.signIn(t, bob, "spa").SessionToken
 	p.call("POST", "/api/tokens", `{"name":"x","app":"wiki.example.org"}`, bobs).want(t, 409, "CONFLICT") // not open to him
 	p.call("DELETE", "/api/tokens/"+one.Details.ID, "", bobs).want(t, 404, "NOT_FOUND")
@@ -317,4 +330,56 @@ func storyAccessTokens(t *testing.T, open opener) {
 		p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com"}`, bearer).want(t, 201, "")
 	}
 	p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com"}`, bearer).want(t, 409, "TOO_MANY")
+}
+
+func storyPerson(t *testing.T, open opener) {
+	p := open()
+	one := p.signIn(t, ada, "spa")
+	bearer := one.SessionToken
+	for _, name := range []string{"Ada Lovelace", strings.Repeat("鍵", 64), ""} {
+		p.call("PATCH", "/api/me", doc("display_name", name), bearer).want(t, 204, "")
+		for _, token := range []string{bearer, one.AccessToken} {
+			p.call("GET", "/api/me", "", token).want(t, 200, `"display_name":"`+name+`"`)
+		}
+	}
+	for _, name := range []string{" Ada", "Ada\n", strings.Repeat("a", 65)} {
+		p.call("PATCH", "/api/me", doc("display_name", name), bearer).want(t, 400, "NAME_INVALID")
+	}
+	f, strong := p.addPhone(t, p.signIn(t, bob, "spa").SessionToken)
+	p.makeCodes(t, strong)
+	p.call("POST", "/api/tokens", `{"name":"Backup","app":"app.example.com","path":"/dav/*","expires_in":3600}`, strong).want(t, 201, "")
+	p.s.spareKeys(bob, 1)
+	var copied authcore.Export
+	p.call("GET", "/api/me/export", "", strong).want(t, 200, `"totp":{"created_at"`).into(t, &copied)
+	if copied.Email != bob || len(copied.Sessions) != 1 || len(copied.Tokens) != 1 || len(copied.Passkeys) != 1 || len(copied.History) == 0 || copied.Recovery.Left != 10 {
+		t.Errorf("the copy has %+v", copied)
+	}
+	if a := p.call("GET", "/api/me/export", "", strong); strings.Contains(a.body, f.secret) || strings.Contains(a.body, strong) {
+		t.Error("the copy has a secret")
+	}
+}
+
+func storyEnd(t *testing.T, open opener) {
+	p := open()
+	one, other := p.signIn(t, ada, "spa"), p.signIn(t, ada, "bank")
+	bearer, end := one.SessionToken, doc("email", "ADA@example.com")
+	p.call("DELETE", "/api/me", end, bearer).want(t, 403, "METHOD_OFF")
+	p.s.reload(mayDelete)
+	for _, typed := range []string{"", bob, "ada"} {
+		p.call("DELETE", "/api/me", doc("email", typed), bearer).want(t, 409, "Type your e-mail address")
+	}
+	p.call("DELETE", "/api/me", end, one.AccessToken).want(t, 401, "UNAUTHENTICATED") // it opens GET alone
+	p.s.change(ada, func(u *store.User) { u.Admin = true })
+	p.s.spareKeys(ada, 1)
+	p.call("DELETE", "/api/me", end, p.strongly(bearer)).want(t, 409, "last admin")
+	p.s.change(ada, func(u *store.User) { u.Admin = false })
+	p.call("GET", "/api/me", "", other.SessionToken).want(t, 200, ada)
+	p.call("DELETE", "/api/me", end, bearer).want(t, 204, "")
+	for _, token := range []string{bearer, one.AccessToken, other.SessionToken, other.AccessToken} {
+		p.call("GET", "/api/me", "", token).want(t, 401, "UNAUTHENTICATED")
+	}
+	p.call("POST", "/api/token/refresh", doc("refresh_token", one.RefreshToken), "").want(t, 401, "TOKEN_INVALID")
+	if _, err := p.s.svc.FindUser(t.Context(), ada); err == nil {
+		t.Error("the account is there still")
+	}
 }

@@ -157,3 +157,67 @@ func TestAPI_TakesNoMisshapenBody_AD5(t *testing.T) {
 		t.Errorf("%d routes take a body", bodies)
 	}
 }
+
+// Whoever writes a client is told which member it got wrong, in words of ours.
+func TestAPI_SaysWhichMemberIsWrong(t *testing.T) {
+	s := newSite(t, twoClients)
+	p := s.program()
+	bearer := p.signIn(t, ada, "spa").SessionToken
+	named := 0
+	for _, r := range apiRoutes() {
+		if r.in == nil {
+			continue
+		}
+		for what, body := range misshapen(r) {
+			var told problem
+			p.callWith(r.method, strings.ReplaceAll(r.path, "{id}", "AAAA"), body, bearer, map[string]string{"Content-Type": "application/json"}).want(t, 400, "BAD_REQUEST").into(t, &told)
+			want := ""
+			for _, m := range members(r.in) {
+				switch kind := strings.TrimSuffix(what, m.name); {
+				case kind == "twice " || kind == "twice by escape ":
+					want = "The member " + m.name + " stands twice."
+				case kind == "without ":
+					want = "The member " + m.name + " is missing."
+				case what == m.name+" is null":
+					want = "The member " + m.name + " is null. Leave it out, or give it a value."
+				case strings.HasPrefix(what, m.name+" is "):
+					want = "The member " + m.name + " is not " + kindOf(m.Type) + "."
+				case kind == "upper case " || kind == "both cases ":
+					want = "There is an unknown member. Names are compared exactly, their case too."
+				}
+			}
+			if slices.Contains([]string{"an unknown member", "an empty name", "prototype"}, what) {
+				want = "There is an unknown member. Names are compared exactly, their case too."
+			}
+			if want == "" {
+				want = told.Detail // malformed, and no member's fault
+				if strings.Contains(want, "The member") {
+					t.Errorf("%s %s, %s: %s", r.method, r.path, what, want)
+				}
+			} else {
+				named++
+			}
+			if told.Detail != want {
+				t.Errorf("%s %s, %s: %q, want %q", r.method, r.path, what, told.Detail, want)
+			}
+		}
+	}
+	if named < 200 {
+		t.Errorf("%d bodies had a member at fault", named)
+	}
+	p.call("POST", "/api/logout", doc("scope", marker), bearer).want(t, 400, "The member scope is none of this, others and all.")
+	p.call("POST", "/api/tokens", `{"name":"x","app":"app.example.com","expires_in":0}`, bearer).want(t, 400, "The member expires_in is not from 1 to 315360000 (seconds).")
+}
+
+// kindOf is how a member's type is told.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t == rawType:
+		return "an object"
+	case t.Kind() == reflect.Slice:
+		return "a list of strings"
+	case t == reflect.TypeFor[*int64]():
+		return "a whole number"
+	}
+	return "a string"
+}

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -15,14 +17,14 @@ const maxTokenLife = 10 * 365 * 24 * time.Hour
 
 // tokenDoc is an access token in a list.
 type tokenDoc struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
+	ID        string    `json:"id" doc:"For DELETE /api/tokens/{id}."`
+	Name      string    `json:"name" doc:"What its owner calls it; may be empty."`
 	Grant     string    `json:"grant" doc:"What it reaches, in one line."`
-	App       string    `json:"app" doc:"The app's host."`
+	App       string    `json:"app" doc:"The app's host name, without a port."`
 	Path      string    `json:"path" doc:"/x, or /x/* for /x and all below it. Empty: all."`
 	Methods   []string  `json:"methods" doc:"None: all."`
 	Networks  []string  `json:"networks" doc:"None: from anywhere."`
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt time.Time `json:"created_at" doc:"When it was made."`
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"Left out: it lives until it is revoked."`
 	LastUsed  time.Time `json:"last_used,omitzero" doc:"To the minute; left out while it has not been used."`
 }
@@ -47,8 +49,8 @@ func (h *Handler) apiTokens(c *apiCall) error {
 // tokenIn asks for an access token: for a grant in one line, or in members.
 type tokenIn struct {
 	Name      string   `json:"name" doc:"What its owner calls it; cut to 64 bytes."`
-	Grant     string   `json:"grant,omitempty" doc:"What it shall reach, in one line: app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8, of which only app is required. Or write the members below."`
-	App       string   `json:"app,omitempty" doc:"The app's host."`
+	Grant     string   `json:"grant,omitempty" doc:"What it shall reach, in one line: app=HOST,path=/x/*,methods=GET+PUT,networks=10.0.0.0/8, of which only app is required. HOST is the app's host name, without a port. Or write the members below."`
+	App       string   `json:"app,omitempty" doc:"The app's host name, without a port."`
 	Path      string   `json:"path,omitempty" doc:"/x, or /x/* for /x and all below it. Default: all."`
 	Methods   []string `json:"methods,omitempty" doc:"Default: all."`
 	Networks  []string `json:"networks,omitempty" doc:"Addresses and prefixes. Default: from anywhere."`
@@ -59,19 +61,24 @@ type tokenIn struct {
 func (in *tokenIn) grant() (authcore.Grant, error) {
 	g := authcore.Grant{App: in.App, Path: in.Path, Methods: in.Methods, Networks: in.Networks}
 	if in.Grant == "" {
-		if g.Check() != nil {
-			return g, errGrant
-		}
-		return g, nil
+		return g, grantFault(g.Check())
 	}
 	if g.String() != (authcore.Grant{}).String() {
 		return g, errGrant // two ways to say it could say two things
 	}
 	g, err := authcore.ParseGrant(in.Grant)
-	if err != nil {
-		return g, errGrant
+	return g, grantFault(err)
+}
+
+// grantFault says what to write.
+func grantFault(err error) error {
+	if errors.Is(err, authcore.ErrGrantApp) {
+		return &apiFault{errGrant.status, errGrant.code, err.Error() + "."}
 	}
-	return g, nil
+	if err != nil {
+		return errGrant
+	}
+	return nil
 }
 
 // life is how long it shall live; 0 is until it is revoked.
@@ -80,7 +87,7 @@ func (in *tokenIn) life() (time.Duration, error) {
 		return 0, nil
 	}
 	if n := *in.ExpiresIn; n < 1 || n > int64(maxTokenLife/time.Second) {
-		return 0, errJSON
+		return 0, misfit(fmt.Sprintf("The member expires_in is not from 1 to %d (seconds).", int64(maxTokenLife/time.Second)))
 	}
 	return time.Duration(*in.ExpiresIn) * time.Second, nil
 }
@@ -88,7 +95,7 @@ func (in *tokenIn) life() (time.Duration, error) {
 // madeDoc is a token that was made.
 type madeDoc struct {
 	Token   string   `json:"token" doc:"The token itself. It is told once."`
-	Details tokenDoc `json:"details"`
+	Details tokenDoc `json:"details" doc:"What lists show of it."`
 }
 
 func (h *Handler) apiTokenMake(c *apiCall, in *tokenIn) error {

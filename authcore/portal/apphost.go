@@ -265,9 +265,9 @@ func redirect(w http.ResponseWriter, status int, to string) {
 type userDoc struct {
 	ID          string   `json:"id" doc:"It never changes, and is never used again."`
 	Name        string   `json:"name" doc:"The user name. It never changes."`
-	Email       string   `json:"email"`
-	DisplayName string   `json:"display_name"`
-	Groups      []string `json:"groups"`
+	Email       string   `json:"email" doc:"The address, which the user has shown to be theirs. It may change."`
+	DisplayName string   `json:"display_name" doc:"What pages and apps call the person; may be empty."`
+	Groups      []string `json:"groups" doc:"Those that the server's administrator put the user into."`
 }
 
 func userJSON(id, name, email, display string, groups []string) userDoc {

@@ -195,14 +195,14 @@ func wantsProblem(r *http.Request) bool {
 
 // problem is RFC 9457 with our members (DESIGN §7).
 type problem struct {
-	Type      string   `json:"type"`
-	Title     string   `json:"title"`
-	Status    int      `json:"status"`
-	Detail    string   `json:"detail"`
-	Code      string   `json:"code" doc:"What happened, for programs. It does not change."`
+	Type      string   `json:"type" doc:"about:blank. Decide by code."`
+	Title     string   `json:"title" doc:"What happened, in a few words for people. It may change."`
+	Status    int      `json:"status" doc:"The status of the answer."`
+	Detail    string   `json:"detail" doc:"What happened and what to do, in sentences for people. It may change."`
+	Code      string   `json:"code" doc:"What happened, for programs. A code does not change its meaning; later versions may have more of them."`
 	RequestID string   `json:"request_id" doc:"Finds the request in the server's log."`
 	Methods   []string `json:"methods,omitempty" doc:"STEP_UP_REQUIRED: what would do."`
-	LoginURL  string   `json:"login_url,omitempty"`
+	LoginURL  string   `json:"login_url,omitempty" doc:"On the host of an app, never below /api: where to sign in."`
 }
 
 func (h *Handler) problem(w http.ResponseWriter, r *http.Request, status int, code, detail string) {

@@ -190,7 +190,7 @@ func decodeJSON(body []byte, into any) error {
 		return errJSON
 	}
 	if err := strictjson.Decode(body, into); err != nil {
-		return errJSON
+		return misfitOf(err, into)
 	}
 	return nil
 }

@@ -16,15 +16,49 @@ import (
 	"unicode"
 )
 
+// ErrUnknown is a member that the struct does not have. Its name is the sender's
+// own text, so it is not told.
+var ErrUnknown = errors.New("an unknown member")
+
+// MemberError is a member of the struct that is not as it has to be.
+type MemberError struct {
+	Name string // as the struct has it
+	Wrong
+}
+
+// Wrong is what may be the matter with a member.
+type Wrong int
+
+// What may be the matter.
+const (
+	Twice Wrong = iota
+	Null
+	OtherType
+)
+
+// Error names the member.
+func (e *MemberError) Error() string {
+	return e.Name + [...]string{" stands twice", " is null", " is of another type"}[e.Wrong]
+}
+
 // Decode reads data into a pointer to a struct. Only the top level is held to
 // the rules for names; a json.RawMessage field is passed on as it came.
 func Decode(data []byte, into any) error {
-	if err := members(data, names(reflect.TypeOf(into).Elem())); err != nil {
+	known := names(reflect.TypeOf(into).Elem())
+	if err := members(data, known); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
+		var other *json.UnmarshalTypeError
+		if errors.As(err, &other) {
+			for name := range strings.SplitSeq(other.Field, ".") { // a path, on which embedded structs stand too
+				if known[name] {
+					return &MemberError{name, OtherType}
+				}
+			}
+		}
 		return fmt.Errorf("decoding: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -61,10 +95,10 @@ func members(data []byte, known map[string]bool) error {
 		}
 		name, _ := t.(string)
 		if !known[name] {
-			return errors.New("an unknown member")
+			return ErrUnknown
 		}
 		if seen[name] {
-			return errors.New("a member stands twice")
+			return &MemberError{name, Twice}
 		}
 		seen[name] = true
 		var value json.RawMessage
@@ -72,7 +106,7 @@ func members(data []byte, known map[string]bool) error {
 			return fmt.Errorf("reading a value: %w", err)
 		}
 		if string(value) == "null" {
-			return errors.New("null is not a value here")
+			return &MemberError{name, Null}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,33 @@ func TestDecode_AcceptsExactlyTheKnownMembers(t *testing.T) {
 		var b body
 		if err := Decode([]byte(in), &b); (err == nil) != want {
 			t.Errorf("%q: err = %v, want accepted %v", in, err, want)
+		}
+	}
+}
+
+type list struct {
+	body
+	Words []string `json:"words,omitempty"`
+	Count *int64   `json:"count,omitempty"`
+}
+
+// What is wrong is told by the struct's own names.
+func TestDecode_NamesTheMember(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"email":"a","email":"b"}`: "email stands twice", "{\"email\":\"a\",\"\\u0065mail\":\"b\"}": "email stands twice",
+		`{"form":null}`: "form is null", `{"words":null}`: "words is null", `{"email":1}`: "email is of another type", `{"form":{}}`: "form is of another type",
+		`{"words":"a"}`: "words is of another type", `{"words":["a",1]}`: "words is of another type", `{"words":[{"email":1}]}`: "words is of another type",
+		`{"count":1.5}`: "count is of another type", `{"count":9223372036854775808}`: "count is of another type",
+		`{"x":1}`: "an unknown member", `{"Email":1}`: "an unknown member", `{"email":"a","x\n":1}`: "an unknown member",
+	} {
+		if err := Decode([]byte(in), new(list)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", in, err, want)
+		}
+	}
+	var member *MemberError
+	for _, in := range []string{``, `[]`, `{`, `{"email"`, `{"email":}`, `{}{}`} {
+		if err := Decode([]byte(in), new(list)); err == nil || errors.As(err, &member) || errors.Is(err, ErrUnknown) {
+			t.Errorf("%q is no member's fault: %v", in, err)
 		}
 	}
 }
