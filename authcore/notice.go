@@ -50,22 +50,34 @@ func NoticeKinds() []NoticeKind {
 	}
 }
 
-// Message is the key of the sentence, in the catalogue of languages, that says
-// what was done; it is given {name}.
-func (k NoticeKind) Message() string {
-	return map[NoticeKind]string{
-		NoticeSignIn:         "notice.new-device",
-		NoticePasskeyAdded:   "notice.passkey-added",
-		NoticePasskeyRemoved: "notice.passkey-removed",
-		NoticeTOTPAdded:      "notice.totp-added",
-		NoticeTOTPRemoved:    "notice.totp-removed",
-		NoticeRecoveryMade:   "notice.recovery-made",
-		NoticeRecoveryUsed:   "notice.recovery-used",
-		NoticeAddress:        "notice.address-changed",
-		NoticeToken:          "notice.token-made",
-		NoticeHandOut:        "notice.handed-out",
+// told are the words of a kind: keys in the catalogue of languages.
+type told struct {
+	message string // a sentence, which is given {name}
+	event   string // a label
+}
+
+func (k NoticeKind) told() told {
+	return map[NoticeKind]told{
+		NoticeSignIn:         {"notice.new-device", "notice.event-new-device"},
+		NoticePasskeyAdded:   {"notice.passkey-added", "history.webauthn-register-completed"},
+		NoticePasskeyRemoved: {"notice.passkey-removed", "history.user-passkey-removed"},
+		NoticeTOTPAdded:      {"notice.totp-added", "history.totp-enrolled"},
+		NoticeTOTPRemoved:    {"notice.totp-removed", "history.user-totp-removed"},
+		NoticeRecoveryMade:   {"notice.recovery-made", "history.user-recovery-made"},
+		NoticeRecoveryUsed:   {"notice.recovery-used", "history.user-recovery-used"},
+		NoticeAddress:        {"notice.address-changed", "history.user-address-changed"},
+		NoticeToken:          {"notice.token-made", "history.user-token-created"},
+		NoticeHandOut:        {"notice.handed-out", "notice.event-handed-out"},
 	}[k]
 }
+
+// Message is the key of the sentence, in the catalogue of languages, that says
+// what was done; it is given {name}.
+func (k NoticeKind) Message() string { return k.told().message }
+
+// Event is the key of the label that the mail's subject begins with. It names
+// nothing that a person chose.
+func (k NoticeKind) Event() string { return k.told().event }
 
 // notice is the stored record (store.KindNotice).
 type notice struct {

@@ -12,14 +12,15 @@ import (
 // Notice is the mail that says what was done in an account.
 type Notice struct {
 	About
+	Kind  authcore.NoticeKind
 	What  string // a sentence
 	Email string // the account's address now
 	Link  string // for when it was somebody else
 }
 
 func readNotice(a About, m *store.Message, secrets map[string]string) (any, error) {
-	key := authcore.NoticeKind(m.Params[authcore.ParamWhat]).Message()
-	if key == "" {
+	kind := authcore.NoticeKind(m.Params[authcore.ParamWhat])
+	if kind.Message() == "" {
 		return nil, errors.New("it is a notice of nothing that is known")
 	}
 	link, err := linkOf(secrets)
@@ -28,12 +29,12 @@ func readNotice(a About, m *store.Message, secrets map[string]string) (any, erro
 	}
 	// EM-8: the name of a passkey or token is its owner's, or an attacker's.
 	name := unlinked(plain(m.Params[authcore.ParamName], maxBrand))
-	return Notice{a, i18n.Embedded().Lookup(a.Lang).Text(key, "name", name), m.Params[authcore.ParamEmail], link}, nil
+	return Notice{a, kind, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", name), m.Params[authcore.ParamEmail], link}, nil
 }
 
 func sampleNotices(a About) (list []sample) {
 	for _, kind := range authcore.NoticeKinds() {
-		d := Notice{a, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", "Laptop"), "ada@example.com", "https://auth.example.com/not-me#token"}
+		d := Notice{a, kind, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", "Laptop"), "ada@example.com", "https://auth.example.com/not-me#token"}
 		list = append(list, sample{d, []shown{{d.What, "what was done", "{{.What}}"}, {d.Link, "the link", "{{.Link}}"}}})
 	}
 	return list

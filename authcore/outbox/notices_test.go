@@ -1,0 +1,63 @@
+package outbox
+
+import (
+	"mime"
+	"strings"
+	"testing"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
+	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
+	"github.com/passwordless-auth/passwordless-auth/store"
+)
+
+const testNotMe = "https://auth.example.com/not-me#token"
+
+// writeNotice renders the notice of a kind to ada@example.com; change edits the
+// row first.
+func writeNotice(t *testing.T, kind authcore.NoticeKind, change ...func(*store.Message)) letter {
+	t.Helper()
+	return write(t, "", testNotMe, append([]func(*store.Message){func(m *store.Message) {
+		m.Template = authcore.TemplateNotice
+		m.Params[authcore.ParamWhat], m.Params[authcore.ParamEmail] = string(kind), "ada@example.com"
+		m.Params[authcore.ParamName] = "Ada's laptop"
+	}}, change...)...)
+}
+
+func in(lang string) func(*store.Message) {
+	return func(m *store.Message) { m.Params[authcore.ParamLang] = lang }
+}
+
+func subjectOf(t *testing.T, l letter) string {
+	t.Helper()
+	s, err := new(mime.WordDecoder).DecodeHeader(l.Get("Subject"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// ML-7: a subject is shown on locked screens. It says what was done, and names
+// nothing that somebody chose.
+func TestNotice_SubjectSaysWhatWasDoneAndNoMore_ML7(t *testing.T) {
+	for _, l := range i18n.Embedded().Languages() {
+		seen := map[string]authcore.NoticeKind{}
+		for _, kind := range authcore.NoticeKinds() {
+			s := subjectOf(t, writeNotice(t, kind, in(l.Tag())))
+			if event := l.Text(kind.Event()); !strings.Contains(s, event) || !strings.Contains(s, "Example") {
+				t.Errorf("%s: the subject of %s is %q", l.Tag(), kind, s)
+			}
+			if strings.Contains(s, "laptop") || strings.Contains(s, "ada@") {
+				t.Errorf("%s: the subject of %s is %q, which a person chose", l.Tag(), kind, s)
+			}
+			if other := seen[s]; other != "" {
+				t.Errorf("%s: %s and %s both have the subject %q", l.Tag(), kind, other, s)
+			}
+			seen[s] = kind
+		}
+	}
+	for lang, want := range map[string]string{"en": "Passkey added: your account at Example", "de": "Passkey hinzugefügt: Ihr Konto bei Example"} {
+		if s := subjectOf(t, writeNotice(t, authcore.NoticePasskeyAdded, in(lang))); s != want {
+			t.Errorf("%s: %q, want %q", lang, s, want)
+		}
+	}
+}
