@@ -144,7 +144,7 @@ func (h *Handler) accountLists(r *http.Request, b *authcore.Browser, page *accou
 		return err
 	}
 	page.MayToken = len(h.tokenApps(u)) > 0
-	records, err := h.svc.History(r.Context(), u, "", historyFirst)
+	records, _, err := h.svc.History(r.Context(), u, "", historyFirst)
 	if err != nil {
 		return err
 	}

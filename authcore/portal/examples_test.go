@@ -160,6 +160,8 @@ func exampleTOTP(p Page) totpPage {
 
 func exampleEvents(at time.Time) []accountEvent {
 	return []accountEvent{
+		{What: "Opened wiki.example.com", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
+		{What: "The passkey YubiKey 5C (desk drawer, second one) was used", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
 		{What: "Signed in", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
 		{What: "A wrong code was typed", When: at, Device: "Firefox on Linux", IP: "2001:db8::7", Bad: true},
 	}
