@@ -27,6 +27,9 @@ func readNotice(a About, m *store.Message, secrets map[string]string) (any, erro
 	if err != nil {
 		return nil, err
 	}
+	if m.Params[authcore.ParamAgent] == "" { // it was done on the host
+		a.Device = ""
+	}
 	// EM-8: the name of a passkey or token is its owner's, or an attacker's.
 	name := unlinked(plain(m.Params[authcore.ParamName], maxBrand))
 	return Notice{a, kind, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", name), m.Params[authcore.ParamEmail], link}, nil

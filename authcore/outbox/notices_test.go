@@ -61,3 +61,18 @@ func TestNotice_SubjectSaysWhatWasDoneAndNoMore_ML7(t *testing.T) {
 		}
 	}
 }
+
+// What was done on the host's command line came from no device.
+func TestNotice_OfNoDeviceNamesNone(t *testing.T) {
+	for _, l := range i18n.Embedded().Languages() {
+		got := writeNotice(t, authcore.NoticeHandOut, in(l.Tag()), func(m *store.Message) { m.Params[authcore.ParamAgent] = "" })
+		for _, body := range []string{got.text, got.html} {
+			if strings.Contains(body, l.Text("device.unknown")) || !strings.Contains(body, l.Time(newClock().now())) {
+				t.Errorf("%s: %s", l.Tag(), body)
+			}
+		}
+	}
+	if got := writeNotice(t, authcore.NoticeSignIn); !strings.Contains(got.text, "From Firefox on Linux, ") {
+		t.Errorf("%s", got.text)
+	}
+}
