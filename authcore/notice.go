@@ -52,7 +52,7 @@ func NoticeKinds() []NoticeKind {
 
 // told are the words of a kind: keys in the catalogue of languages.
 type told struct {
-	message string // a sentence, which is given {name}
+	message string // a sentence, which is given {name}, {from} and {to}
 	event   string // a label
 }
 
@@ -72,7 +72,8 @@ func (k NoticeKind) told() told {
 }
 
 // Message is the key of the sentence, in the catalogue of languages, that says
-// what was done; it is given {name}.
+// what was done; it is given the {name} of what it concerns and, where the address
+// was changed, the addresses {from} and {to}.
 func (k NoticeKind) Message() string { return k.told().message }
 
 // Event is the key of the label that the mail's subject begins with. It names
@@ -87,6 +88,7 @@ type notice struct {
 	Since     time.Time  `json:"since"`          // when that session began
 	Name      string     `json:"name,omitempty"` // of the passkey or token concerned
 	To        string     `json:"to"`             // the address that is told
+	Email     string     `json:"email"`          // the account's address then
 	Agent     string     `json:"agent,omitempty"`
 	MadeAt    time.Time  `json:"made_at"`
 }
@@ -111,6 +113,7 @@ func (s *Service) notify(tx *txn, u *store.User, n notice, client Client) error 
 		return fmt.Errorf("making a notice's link: %w", err)
 	}
 	n.UserID, n.To, n.Agent, n.MadeAt = u.ID, cmp.Or(n.To, u.Email), client.agent(), s.now()
+	n.Email = u.Email
 	if n.Since.IsZero() {
 		n.Since = n.MadeAt
 	}
@@ -131,7 +134,8 @@ func (s *Service) notify(tx *txn, u *store.User, n notice, client Client) error 
 // NoticeInfo is what the holder of the link may see.
 type NoticeInfo struct {
 	What  NoticeKind
-	Email string
+	Email string // that was told
+	Now   string // the account's address after what was done
 	Name  string
 	Agent string
 	At    time.Time
@@ -148,7 +152,10 @@ func (s *Service) PeekNotice(ctx context.Context, raw string) (*NoticeInfo, erro
 		if err := tx.Peek(store.KindNotice, token.Hash(), &n); err != nil {
 			return err
 		}
-		_, err := tx.User(n.UserID)
+		u, err := tx.User(n.UserID)
+		if err == nil && n.Email == "" { // a notice of before there was the field
+			n.Email = u.Email
+		}
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && s.now().Sub(n.MadeAt) > noticeTTL {
@@ -157,7 +164,7 @@ func (s *Service) PeekNotice(ctx context.Context, raw string) (*NoticeInfo, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading a notice: %w", err)
 	}
-	return &NoticeInfo{What: n.What, Email: n.To, Name: n.Name, Agent: n.Agent, At: n.MadeAt}, nil
+	return &NoticeInfo{What: n.What, Email: n.To, Now: n.Email, Name: n.Name, Agent: n.Agent, At: n.MadeAt}, nil
 }
 
 // NotMe takes the notice and undoes what it told of, with all else that the same

@@ -102,7 +102,8 @@ func TestNotice_WhichActMailsWhom(t *testing.T) {
 			}
 			info, err := f.s.PeekNotice(f.ctx(), m.link)
 			f.must(err)
-			if want := (NoticeInfo{What: kind, Email: alice, Name: n.name, Agent: m.Params[ParamAgent], At: info.At}); *info != want {
+			now := f.user(b.Session.User.ID).Email
+			if want := (NoticeInfo{What: kind, Email: alice, Now: now, Name: n.name, Agent: m.Params[ParamAgent], At: info.At}); *info != want {
 				t.Errorf("the page shows %+v, want %+v", *info, want)
 			}
 		})
@@ -123,6 +124,9 @@ func TestNotice_OldAddressLearnsTheNew_EM6(t *testing.T) {
 	notables[NoticeAddress].act(f, &b, k)
 	if m := f.notices()[0]; m.To != alice || m.Params[ParamEmail] != "new@example.com" {
 		t.Errorf("the mail is %+v", m.Message)
+	}
+	if info, err := f.s.PeekNotice(f.ctx(), f.notices()[0].link); err != nil || info.Email != alice || info.Now != "new@example.com" {
+		t.Errorf("the page shows %+v, %v", info, err)
 	}
 	f.clock.advance(time.Second)
 	f.addKey(b)

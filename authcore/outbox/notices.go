@@ -14,7 +14,7 @@ type Notice struct {
 	About
 	Kind  authcore.NoticeKind
 	What  string // a sentence
-	Email string // the account's address now
+	Email string // the address that is told, by which the reader knows the account
 	Link  string // for when it was somebody else
 }
 
@@ -32,12 +32,13 @@ func readNotice(a About, m *store.Message, secrets map[string]string) (any, erro
 	}
 	// EM-8: the name of a passkey or token is its owner's, or an attacker's.
 	name := unlinked(plain(m.Params[authcore.ParamName], maxBrand))
-	return Notice{a, kind, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", name), m.Params[authcore.ParamEmail], link}, nil
+	what := i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", name, "from", m.To, "to", m.Params[authcore.ParamEmail])
+	return Notice{a, kind, what, m.To, link}, nil
 }
 
 func sampleNotices(a About) (list []sample) {
 	for _, kind := range authcore.NoticeKinds() {
-		d := Notice{a, kind, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", "Laptop"), "ada@example.com", "https://auth.example.com/not-me#token"}
+		d := Notice{a, kind, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", "Laptop", "from", "ada@example.com", "to", "ada@example.org"), "ada@example.com", "https://auth.example.com/not-me#token"}
 		list = append(list, sample{d, []shown{{d.What, "what was done", "{{.What}}"}, {d.Link, "the link", "{{.Link}}"}}})
 	}
 	return list

@@ -76,3 +76,24 @@ func TestNotice_OfNoDeviceNamesNone(t *testing.T) {
 		t.Errorf("%s", got.text)
 	}
 }
+
+// Whose address was taken knows the account by the old one: the mail begins with
+// it, and names the new one as what it was changed to.
+func TestNotice_OfANewAddressBeginsWithTheOld_EM6(t *testing.T) {
+	for _, l := range i18n.Embedded().Languages() {
+		got := writeNotice(t, authcore.NoticeAddress, in(l.Tag()), func(m *store.Message) { m.Params[authcore.ParamEmail] = "thief@example.org" })
+		bare := strings.NewReplacer("\u2068", "", "\u2069", "", "<bdi>", "", "</bdi>", "")
+		for _, body := range []string{bare.Replace(got.text), bare.Replace(got.html)} {
+			account, _, _ := strings.Cut(bare.Replace(l.Text("mail.notice.account", "email", "ada@example.com", "brand", "Example")), "Example")
+			what := bare.Replace(l.Text("notice.address-changed", "from", "ada@example.com", "to", "thief@example.org"))
+			if !strings.Contains(body, account) || !strings.Contains(body, what) || strings.Count(body, "thief@example.org") != 1 {
+				t.Errorf("%s: %s", l.Tag(), body)
+			}
+		}
+	}
+	want := "In your account ada@example.com at Example:\n\nThe e-mail address was changed from ada@example.com to thief@example.org.\n"
+	got := writeNotice(t, authcore.NoticeAddress, func(m *store.Message) { m.Params[authcore.ParamEmail] = "thief@example.org" })
+	if !strings.HasPrefix(got.text, want) {
+		t.Errorf("%s", got.text)
+	}
+}

@@ -32,7 +32,7 @@ func (h *Handler) postNotMePeek(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := h.language(r)
-	about := noticeDoc{Email: n.Email, What: l.Text(n.What.Message(), "name", n.Name), At: n.At.UTC().Format(time.RFC3339)}
+	about := noticeDoc{Email: n.Email, What: l.Text(n.What.Message(), "name", n.Name, "from", n.Email, "to", n.Now), At: n.At.UTC().Format(time.RFC3339)}
 	if n.Agent != "" {
 		about.Device = useragent.DescribeIn(l, n.Agent)
 	}
