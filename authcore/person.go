@@ -211,6 +211,9 @@ func (s *Service) DeleteSelf(ctx context.Context, l *Live, typed string, client 
 			}
 			return nil, err
 		}
+		if err := s.notify(tx, l.User, notice{What: NoticeDeleted}, client); err != nil {
+			return nil, err
+		}
 		return nil, tx.audit(event{typ: evUserDeleted, ok: true, client: client, subject: l.User.ID})
 	})
 }

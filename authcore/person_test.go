@@ -201,10 +201,13 @@ func TestDeleteSelf_EndsTheAccountForGood_SE9(t *testing.T) {
 	if !f.allowed(appHost, app) || f.bearer(token).Identity == nil {
 		t.Fatal("the app is closed")
 	}
+	f.forgetMails()
 	for _, typed := range []string{"", bob, "alice"} {
 		f.refused(f.s.DeleteSelf(f.ctx(), b.Session, typed, b.Client), Conflict)
 	}
+	f.wantNotices(0)
 	f.must(f.s.DeleteSelf(f.ctx(), b.Session, "Alice@example.com", b.Client))
+	f.wantNotices(1)
 	if f.live(f.tokenOf(b)) != nil || f.allowed(appHost, app) || f.bearer(token).Identity != nil {
 		t.Error("something of the account opens")
 	}

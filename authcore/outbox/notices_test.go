@@ -97,3 +97,38 @@ func TestNotice_OfANewAddressBeginsWithTheOld_EM6(t *testing.T) {
 		t.Errorf("%s", got.text)
 	}
 }
+
+// What is over cannot be taken back by a press: the mail has no such link, and
+// says what to do.
+func TestNotice_WithoutALinkThatTakesBackSaysWhatToDo(t *testing.T) {
+	const login = "https://auth.example.com/login"
+	for _, l := range i18n.Embedded().Languages() {
+		for kind, link := range map[authcore.NoticeKind]string{authcore.NoticeDeleted: "", authcore.NoticeNotMe: login} {
+			got := write(t, "", link, in(l.Tag()), func(m *store.Message) {
+				m.Template = authcore.TemplateNotice
+				m.Params[authcore.ParamWhat], m.Params[authcore.ParamEmail] = string(kind), "ada@example.com"
+			})
+			next := l.Text(kind.Next(), "brand", "Example")
+			for _, body := range []string{got.text, got.html} {
+				if !strings.Contains(body, next) || !strings.Contains(body, l.Text(kind.Message())) || strings.Contains(body, l.Text("mail.notice.not-you")) {
+					t.Errorf("%s, %s: %s", l.Tag(), kind, body)
+				}
+			}
+			if links := strings.Join(got.links(), " "); links != link || got.alone(login) != len(got.links()) || strings.Contains(got.text, "#") {
+				t.Errorf("%s, %s: the links are %q", l.Tag(), kind, links)
+			}
+		}
+	}
+}
+
+// Whose mailbox the account does not have any more learns which it has.
+func TestNotice_OfNotMeNamesTheAddressThatIsBack(t *testing.T) {
+	for now, want := range map[string]bool{"ada@example.com": false, "old@example.org": true} {
+		got := writeNotice(t, authcore.NoticeNotMe, func(m *store.Message) { m.Params[authcore.ParamEmail] = now })
+		for _, body := range []string{got.text, got.html} {
+			if strings.Contains(body, "e-mail address is "+now+" again") != want || !strings.Contains(body, "In your account ada@example.com at Example:") {
+				t.Errorf("%s: %s", now, body)
+			}
+		}
+	}
+}
