@@ -25,7 +25,6 @@ var notices = map[string]string{
 	"totp-added":         "account.done.totp-added",
 	"totp-removed":       "account.done.totp-removed",
 	"recovery-made":      "account.done.recovery-made",
-	"recovered":          "account.done.recovered",
 	"recovery-confirmed": "account.done.recovery-confirmed",
 	"address-changed":    "account.done.address-changed",
 	"name-changed":       "account.done.name-changed",

@@ -157,6 +157,41 @@ func TestLooks_WhatPeekTellsIsSaid(t *testing.T) {
 	}
 }
 
+// What people have to read off the page is as large as the rest, on the
+// narrowest phone too, and is copied as one word a line.
+func TestLooks_RecoveryCodesAreAsLargeAsTheText(t *testing.T) {
+	g := newGallery(t)
+	b := harness.StartBrowser(t)
+	for _, width := range []int64{320, 360, 1280} {
+		b.Viewport(width)
+		g.open(b, "ltr", "recovery")
+		for _, wrong := range harness.Eval[[]string](b, `[...document.querySelectorAll(".codes code")].map(e => [getComputedStyle(e).fontSize, getComputedStyle(e.closest("main").querySelector("p:not(.lead)")).fontSize,
+			document.getElementById("codes").innerText.trim().split(/\s+/).length, document.documentElement.scrollWidth - innerWidth].join(" "))`) {
+			if wrong != "16px 16px 10 0" {
+				t.Errorf("%d pixels: size, size of the text, codes, too wide: %s", width, wrong)
+				break
+			}
+		}
+	}
+}
+
+// On a phone what adds to a section stands beside its heading, in each alike.
+func TestLooks_SectionsOfTheAccountAreAlikeOnAPhone(t *testing.T) {
+	g := newGallery(t)
+	b := harness.StartBrowser(t)
+	b.Viewport(360)
+	for _, state := range []string{"account", "account-new", "account-refused"} {
+		g.list["/en/"+state] = g.list["/ltr/"+state]
+		b.Goto(g.URL + "/en/" + state)
+		b.See("#add-button")
+		for _, wrong := range harness.Eval[[]string](b, `[...document.querySelectorAll(".bar")].filter(bar => {
+			const [heading, act] = [bar.querySelector("h2"), bar.querySelector("button, a")].map(e => e?.getBoundingClientRect());
+			return act && (act.left < heading.right || act.top > heading.bottom) }).map(bar => bar.innerText)`) {
+			t.Errorf("%s: not beside its heading: %q", state, wrong)
+		}
+	}
+}
+
 // What is folded opens and closes by Enter and by the space bar.
 func TestLooks_FoldsByKeyboard(t *testing.T) {
 	g := newGallery(t)
