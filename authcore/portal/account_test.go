@@ -406,37 +406,3 @@ func TestHandOut_LeadsToTheAccountInTime(t *testing.T) {
 	}
 	b.fetch(page, "/account/passkeys/options", nothing{}).want(t, 200, "challenge")
 }
-
-// Where who has a passkey may get no mail, the page that waits for one shows the
-// way to use it: to everybody alike (EN).
-func TestCode_ShowsTheWayByPasskeyWhereAMailMayNotCome_EN(t *testing.T) {
-	const hint = "Do you have a passkey? Sign in with it."
-	for mode, want := range map[string]bool{"allow": false, "second": true, "off": true} {
-		s := newSite(t, func(c *authcore.Config) { c.EmailAfterPasskey = mode })
-		_, _ = s.withPasskey()
-		for _, address := range []string{ada, "nobody@example.com"} {
-			b := s.browser()
-			page := b.fill(b.load(appURL+"/x"), "/login", "email", address).want(t, 200, "Check your mail")
-			if strings.Contains(page.body, hint) != want {
-				t.Errorf("%s, %s: the hint is there: %v", mode, address, !want)
-			}
-			if want {
-				login := b.link(page, hint).want(t, 200, "Sign in with a passkey")
-				if login.to(t) != page.to(t) || page.to(t) == "" {
-					t.Errorf("%s: the way back to the app is lost", mode)
-				}
-			}
-		}
-	}
-}
-
-// What a person has not given is said, and not left blank.
-func TestAccount_SaysThatThereIsNoName(t *testing.T) {
-	r := testRenderer(t, Brand{Name: "Example"})
-	for name, want := range map[string]bool{"": true, "Ada": false} {
-		page := show(t, r, accountPage{Page: r.page("", "x"), Name: name}).Body.String()
-		if strings.Contains(page, ">not set<") != want {
-			t.Errorf("%q: it says that there is no name: %v", name, !want)
-		}
-	}
-}

@@ -225,3 +225,14 @@ func TestDevices_TheOthersAreSignedOut(t *testing.T) {
 		laptop.load(appURL+"/").want(t, 200, "the app sees "+ada)
 	})
 }
+
+// What a person has not given is said, and not left blank.
+func TestAccount_SaysThatThereIsNoName(t *testing.T) {
+	r := testRenderer(t, Brand{Name: "Example"})
+	for name, want := range map[string]bool{"": true, "Ada": false} {
+		page := show(t, r, accountPage{Page: r.page("", "x"), Name: name}).Body.String()
+		if strings.Contains(page, ">not set<") != want {
+			t.Errorf("%q: it says that there is no name: %v", name, !want)
+		}
+	}
+}
