@@ -98,9 +98,14 @@ func TestNotMe_GivesALeftMailboxNoSignIn(t *testing.T) {
 	first, _ := f.signIn(alice)
 	k := f.addKey(first)
 	f.clock.advance(time.Hour)
+	f.forgetMails()
+	f.keySignIn(k)
+	earlier := f.signInNotices()[0].link
+	f.clock.advance(time.Minute)
 	b := f.keySignIn(k)
 	link := movedAway(f, &b)
 	f.must(f.s.NotMe(f.ctx(), link, Client{}))
+	f.must(f.s.NotMe(f.ctx(), earlier, Client{}))
 	f.forgetMails()
 	if f.mailed(alice, f.newBrowser()) {
 		t.Error("the left mailbox signs in")

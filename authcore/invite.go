@@ -158,6 +158,7 @@ func (s *Service) mayBeAdmin(addr email.Address) bool {
 type InviteInfo struct {
 	Email string
 	Admin bool
+	Lost  bool // it is a hand-out link
 }
 
 // PeekInvite consumes nothing (ML-4).
@@ -171,7 +172,7 @@ func (s *Service) PeekInvite(ctx context.Context, raw string) (*InviteInfo, erro
 	if errors.Is(err, store.ErrNotFound) || err == nil && s.now().Sub(inv.MadeAt) > inviteTTL {
 		return nil, refuse(InviteInvalid)
 	}
-	return &InviteInfo{inv.User.Email, inv.Admin}, err
+	return &InviteInfo{inv.User.Email, inv.Admin, inv.Lost}, err
 }
 
 // AcceptInvite takes the invitation.

@@ -73,6 +73,10 @@ const (
 	// others from asking.
 	maxRequests       = 1000
 	requestsPerSource = 100
+	// historyReads bounds how often one page of the history is read on because
+	// it held ceremonies that only began: somebody may begin very many.
+	historyReads = 10
+
 	// exportHistory bounds the history in a person's copy of their data, which is
 	// made in one transaction.
 	exportHistory = 5000

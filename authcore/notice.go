@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/secret"
@@ -19,7 +20,10 @@ import (
 //	NotMe     a click there: ends the session that did it, takes back what that
 //	          session added or changed (undo.go), and freezes the account until a
 //	          passkey or recovery code from before, or an admin, confirms
-//	          (DESIGN §6).
+//	          (DESIGN §6). Who has the mailbox is told of that, too.
+//
+// Where there is nothing left to take back the mail has no such link, and says
+// what to do instead.
 //
 // Who reads the mailbox may do that, too. They can undo what is newer than seven
 // days, and so come to where the mailbox alone signs in again if it did then; but
@@ -40,6 +44,8 @@ const (
 	NoticeAddress        NoticeKind = "address-changed"
 	NoticeToken          NoticeKind = "token-made"
 	NoticeHandOut        NoticeKind = "handed-out"
+	NoticeDeleted        NoticeKind = "account-deleted"
+	NoticeNotMe          NoticeKind = "not-me"
 )
 
 // NoticeKinds lists every kind, for tables that must be complete.
@@ -47,25 +53,46 @@ func NoticeKinds() []NoticeKind {
 	return []NoticeKind{
 		NoticeSignIn, NoticePasskeyAdded, NoticePasskeyRemoved, NoticeTOTPAdded, NoticeTOTPRemoved,
 		NoticeRecoveryMade, NoticeRecoveryUsed, NoticeAddress, NoticeToken, NoticeHandOut,
+		NoticeDeleted, NoticeNotMe,
 	}
 }
 
-// Message is the key of the sentence, in the catalogue of languages, that says
-// what was done; it is given {name}.
-func (k NoticeKind) Message() string {
-	return map[NoticeKind]string{
-		NoticeSignIn:         "notice.new-device",
-		NoticePasskeyAdded:   "notice.passkey-added",
-		NoticePasskeyRemoved: "notice.passkey-removed",
-		NoticeTOTPAdded:      "notice.totp-added",
-		NoticeTOTPRemoved:    "notice.totp-removed",
-		NoticeRecoveryMade:   "notice.recovery-made",
-		NoticeRecoveryUsed:   "notice.recovery-used",
-		NoticeAddress:        "notice.address-changed",
-		NoticeToken:          "notice.token-made",
-		NoticeHandOut:        "notice.handed-out",
+// told are the words of a kind: keys in the catalogue of languages.
+type told struct {
+	message string // a sentence, which is given {name}, {from} and {to}
+	event   string // a label
+	next    string // what to do, which is given {brand}; empty: there is a link for it
+}
+
+func (k NoticeKind) told() told {
+	return map[NoticeKind]told{
+		NoticeSignIn:         {"notice.new-device", "notice.event-new-device", ""},
+		NoticePasskeyAdded:   {"notice.passkey-added", "history.webauthn-register-completed", ""},
+		NoticePasskeyRemoved: {"notice.passkey-removed", "history.user-passkey-removed", ""},
+		NoticeTOTPAdded:      {"notice.totp-added", "history.totp-enrolled", ""},
+		NoticeTOTPRemoved:    {"notice.totp-removed", "history.user-totp-removed", ""},
+		NoticeRecoveryMade:   {"notice.recovery-made", "history.user-recovery-made", ""},
+		NoticeRecoveryUsed:   {"notice.recovery-used", "history.user-recovery-used", ""},
+		NoticeAddress:        {"notice.address-changed", "history.user-address-changed", ""},
+		NoticeToken:          {"notice.token-made", "history.user-token-created", ""},
+		NoticeHandOut:        {"notice.handed-out", "notice.event-handed-out", ""},
+		NoticeDeleted:        {"notice.account-deleted", "notice.event-account-deleted", "notice.account-deleted-next"},
+		NoticeNotMe:          {"notice.not-me", "notice.event-not-me", "notice.not-me-next"},
 	}[k]
 }
+
+// Message is the key of the sentence, in the catalogue of languages, that says
+// what was done; it is given the {name} of what it concerns and, where the address
+// was changed, the addresses {from} and {to}.
+func (k NoticeKind) Message() string { return k.told().message }
+
+// Event is the key of the label that the mail's subject begins with. It names
+// nothing that a person chose.
+func (k NoticeKind) Event() string { return k.told().event }
+
+// Next is the key of what to do where there is no link that takes anything back;
+// it is given the {brand}. Of others it is "".
+func (k NoticeKind) Next() string { return k.told().next }
 
 // notice is the stored record (store.KindNotice).
 type notice struct {
@@ -75,6 +102,7 @@ type notice struct {
 	Since     time.Time  `json:"since"`          // when that session began
 	Name      string     `json:"name,omitempty"` // of the passkey or token concerned
 	To        string     `json:"to"`             // the address that is told
+	Email     string     `json:"email"`          // the account's address then
 	Agent     string     `json:"agent,omitempty"`
 	MadeAt    time.Time  `json:"made_at"`
 }
@@ -94,32 +122,61 @@ func (s *Service) notify(tx *txn, u *store.User, n notice, client Client) error 
 			return err
 		}
 	}
-	token, err := secret.New(s.rt.rand)
-	if err != nil {
-		return fmt.Errorf("making a notice's link: %w", err)
-	}
 	n.UserID, n.To, n.Agent, n.MadeAt = u.ID, cmp.Or(n.To, u.Email), client.agent(), s.now()
+	n.Email = u.Email
 	if n.Since.IsZero() {
 		n.Since = n.MadeAt
 	}
-	ends := n.MadeAt.Add(noticeTTL)
-	if err := tx.Put(store.KindNotice, token.Hash(), n, ends); err != nil {
-		return fmt.Errorf("storing a notice: %w", err)
+	link, err := s.noticeLink(tx, n)
+	if err != nil {
+		return err
 	}
 	_, err = s.queue(tx, outgoing{
-		to: n.To, userID: u.ID, lang: u.Lang, template: TemplateNotice, notAfter: ends,
+		to: n.To, userID: u.ID, lang: u.Lang, template: TemplateNotice, notAfter: n.MadeAt.Add(noticeTTL),
 		params: map[string]string{
 			ParamWhat: string(n.What), ParamAgent: n.Agent, ParamName: n.Name, ParamTime: n.MadeAt.Format(time.RFC3339), ParamEmail: u.Email,
 		},
-		secrets: map[string]string{SecretLink: s.URL("/not-me#" + token.Reveal())},
+		secrets: map[string]string{SecretLink: link},
 	})
 	return err
+}
+
+// noticeLink makes the link of a notice: the one that takes back what it tells
+// of, else the sign-in page, else none.
+func (s *Service) noticeLink(tx *txn, n notice) (string, error) {
+	switch n.What {
+	case NoticeDeleted:
+		return "", nil
+	case NoticeNotMe:
+		return s.URL("/login"), nil
+	}
+	token, err := secret.New(s.rt.rand)
+	if err != nil {
+		return "", fmt.Errorf("making a notice's link: %w", err)
+	}
+	if err := tx.Put(store.KindNotice, token.Hash(), n, n.MadeAt.Add(noticeTTL)); err != nil {
+		return "", fmt.Errorf("storing a notice: %w", err)
+	}
+	return s.URL("/not-me#" + token.Reveal()), nil
+}
+
+// notifyNotMe tells that the account is frozen: the mailbox that it has now, and
+// the one that it had before the press, if that brought another back. Who pressed
+// reads one of them, and its owner may be somebody else.
+func (s *Service) notifyNotMe(tx *txn, u *store.User, before string, client Client) error {
+	for _, to := range slices.Compact([]string{u.Email, before}) {
+		if err := s.notify(tx, u, notice{What: NoticeNotMe, To: to}, client); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NoticeInfo is what the holder of the link may see.
 type NoticeInfo struct {
 	What  NoticeKind
-	Email string
+	Email string // that was told
+	Now   string // the account's address after what was done
 	Name  string
 	Agent string
 	At    time.Time
@@ -136,7 +193,10 @@ func (s *Service) PeekNotice(ctx context.Context, raw string) (*NoticeInfo, erro
 		if err := tx.Peek(store.KindNotice, token.Hash(), &n); err != nil {
 			return err
 		}
-		_, err := tx.User(n.UserID)
+		u, err := tx.User(n.UserID)
+		if err == nil && n.Email == "" { // a notice of before there was the field
+			n.Email = u.Email
+		}
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && s.now().Sub(n.MadeAt) > noticeTTL {
@@ -145,7 +205,7 @@ func (s *Service) PeekNotice(ctx context.Context, raw string) (*NoticeInfo, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading a notice: %w", err)
 	}
-	return &NoticeInfo{What: n.What, Email: n.To, Name: n.Name, Agent: n.Agent, At: n.MadeAt}, nil
+	return &NoticeInfo{What: n.What, Email: n.To, Now: n.Email, Name: n.Name, Agent: n.Agent, At: n.MadeAt}, nil
 }
 
 // NotMe takes the notice and undoes what it told of, with all else that the same
@@ -175,7 +235,11 @@ func (s *Service) NotMe(ctx context.Context, raw string, client Client) error {
 		if err != nil {
 			return fmt.Errorf("reading the user: %w", err)
 		}
-		return s.undo(tx, u, &n, client)
+		before := u.Email
+		if err := s.undo(tx, u, &n, client); err != nil {
+			return err
+		}
+		return s.notifyNotMe(tx, u, before, client)
 	})
 	return orRefusal(err, refusal)
 }

@@ -48,6 +48,13 @@ var notables = map[NoticeKind]noticed{
 		_, err := f.s.HandOut(f.ctx(), "cli", alice)
 		f.must(err)
 	}},
+	NoticeDeleted: {act: func(f *fixture, b *Browser, _ *key) { f.must(f.s.DeleteSelf(f.ctx(), b.Session, alice, b.Client)) }},
+	NoticeNotMe: {act: func(f *fixture, b *Browser, _ *key) {
+		f.addKey(*b)
+		link := f.notices()[0].link
+		f.forgetMails()
+		f.must(f.s.NotMe(f.ctx(), link, b.Client))
+	}},
 }
 
 // changeAddress confirms a new address in a browser.
@@ -97,12 +104,22 @@ func TestNotice_WhichActMailsWhom(t *testing.T) {
 			if agent := m.Params[ParamAgent]; agent != "Browser/1" && kind != NoticeHandOut {
 				t.Errorf("it was done in %q", agent)
 			}
-			if !m.NotAfter.Equal(m.CreatedAt.Add(noticeTTL)) || len(m.link) < 40 || !strings.HasPrefix(f.secretLink(m), portalOrigin+"/not-me#") {
-				t.Errorf("the link is %s until %v", f.secretLink(m), m.NotAfter)
+			if !m.NotAfter.Equal(m.CreatedAt.Add(noticeTTL)) {
+				t.Errorf("it is delivered until %v", m.NotAfter)
+			}
+			if kind.Next() != "" { // nothing is left to take back
+				if link := f.secretLink(m); m.link != "" || link != map[NoticeKind]string{NoticeNotMe: portalOrigin + "/login"}[kind] {
+					t.Errorf("the link is %s", link)
+				}
+				return
+			}
+			if len(m.link) < 40 || !strings.HasPrefix(f.secretLink(m), portalOrigin+"/not-me#") {
+				t.Errorf("the link is %s", f.secretLink(m))
 			}
 			info, err := f.s.PeekNotice(f.ctx(), m.link)
 			f.must(err)
-			if want := (NoticeInfo{What: kind, Email: alice, Name: n.name, Agent: m.Params[ParamAgent], At: info.At}); *info != want {
+			now := f.user(b.Session.User.ID).Email
+			if want := (NoticeInfo{What: kind, Email: alice, Now: now, Name: n.name, Agent: m.Params[ParamAgent], At: info.At}); *info != want {
 				t.Errorf("the page shows %+v, want %+v", *info, want)
 			}
 		})
@@ -124,6 +141,9 @@ func TestNotice_OldAddressLearnsTheNew_EM6(t *testing.T) {
 	if m := f.notices()[0]; m.To != alice || m.Params[ParamEmail] != "new@example.com" {
 		t.Errorf("the mail is %+v", m.Message)
 	}
+	if info, err := f.s.PeekNotice(f.ctx(), f.notices()[0].link); err != nil || info.Email != alice || info.Now != "new@example.com" {
+		t.Errorf("the page shows %+v, %v", info, err)
+	}
 	f.clock.advance(time.Second)
 	f.addKey(b)
 	if m := f.notices()[0]; m.To != "new@example.com" {
@@ -133,7 +153,7 @@ func TestNotice_OldAddressLearnsTheNew_EM6(t *testing.T) {
 
 func TestNotice_WithoutAMailServerThereIsNone(t *testing.T) {
 	for kind, n := range notables {
-		if kind == NoticeAddress {
+		if kind == NoticeAddress || kind == NoticeNotMe {
 			continue // needs a mail before
 		}
 		f := newFixture(t)

@@ -1,6 +1,7 @@
 package authcore
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,25 @@ func TestNotMe_TakesBackExactlyWhatTheSessionDid(t *testing.T) {
 	}
 }
 
+// Who pressed may be the wrong one of two: both mailboxes learn of it, and how it
+// ends. Neither gets anything that signs in or takes back.
+func TestNotMe_TellsTheMailboxOfNowAndOfBefore(t *testing.T) {
+	i := intrude(t)
+	f := i.f
+	f.forgetMails()
+	f.must(f.s.NotMe(f.ctx(), i.notices[NoticeAddress].link, Client{UserAgent: "Phone/2"}))
+	told := map[string]bool{}
+	for _, m := range f.queued() {
+		told[m.To] = true
+		if !isNoticeOf(m, NoticeNotMe) || m.Params[ParamEmail] != alice || m.Params[ParamAgent] != "Phone/2" || m.code != "" || f.secretLink(m) != portalOrigin+"/login" {
+			t.Errorf("the mail is %+v", m.Message)
+		}
+	}
+	if len(f.queued()) != 2 || !told[alice] || !told[eve] {
+		t.Errorf("%d mails, to %v", len(f.queued()), told)
+	}
+}
+
 // Another session's notice leaves it alone.
 func TestNotMe_LeavesOtherSessionsAlone(t *testing.T) {
 	i := intrude(t)
@@ -108,6 +128,10 @@ func TestNotMe_LeavesOtherSessionsAlone(t *testing.T) {
 	f.must(f.s.NotMe(f.ctx(), f.notices()[0].link, Client{}))
 	if f.live(f.tokenOf(stranger)) != nil {
 		t.Error("the session that the notice is about is live")
+	}
+	told := slices.DeleteFunc(f.notices(), func(m mail) bool { return !isNoticeOf(m, NoticeNotMe) })
+	if len(told) != 1 || told[0].To != eve {
+		t.Errorf("%d mailboxes are told of the press", len(told))
 	}
 	if u := f.user(eve); u.TOTP == nil || u.Recovery == nil || f.live(f.tokenOf(i.b)) == nil {
 		t.Errorf("another session's acts were undone: %+v", u)

@@ -353,7 +353,7 @@ func (s *Service) commitProof(ctx context.Context, p *proof, client Client, then
 		if refusal != nil {
 			return tx.audit(loginFailed(refusal, client))
 		}
-		return tx.audit(event{typ: evLoginCompleted, ok: true, client: client, subject: u.ID})
+		return tx.audit(event{typ: evLoginCompleted, ok: true, client: client, subject: u.ID, details: named(key)})
 	})
 	return orRefusal(err, refusal)
 }

@@ -148,7 +148,7 @@ func (s *Service) FinishAddPasskey(ctx context.Context, id string, body []byte, 
 		if err := s.notify(tx, l.User, n, b.Client); err != nil {
 			return nil, err
 		}
-		return nil, tx.audit(event{typ: evRegisterCompleted, ok: true, client: b.Client, subject: l.User.ID})
+		return nil, tx.audit(event{typ: evRegisterCompleted, ok: true, client: b.Client, subject: l.User.ID, details: named(added.Passkey)})
 	})
 	if err != nil {
 		return nil, s.failedRegistration(ctx, err, b)
@@ -300,7 +300,7 @@ func (s *Service) RenamePasskey(ctx context.Context, l *Live, id []byte, name st
 		if err := tx.PutPasskey(key); err != nil {
 			return nil, fmt.Errorf("renaming the passkey: %w", err)
 		}
-		return nil, tx.audit(event{typ: evPasskeyRenamed, ok: true, client: client, subject: l.User.ID})
+		return nil, tx.audit(event{typ: evPasskeyRenamed, ok: true, client: client, subject: l.User.ID, details: named(key)})
 	})
 }
 
@@ -333,7 +333,7 @@ func (s *Service) RemovePasskey(ctx context.Context, l *Live, id []byte, client 
 		if err := s.notify(tx, l.User, n, client); err != nil {
 			return nil, err
 		}
-		return nil, tx.audit(event{typ: evPasskeyRemoved, ok: true, client: client, subject: l.User.ID})
+		return nil, tx.audit(event{typ: evPasskeyRemoved, ok: true, client: client, subject: l.User.ID, details: named(key)})
 	})
 }
 
@@ -357,6 +357,9 @@ func (s *Service) mayRemove(l *Live, keys, left []*store.Passkey) *Refusal {
 	}
 	return nil
 }
+
+// named says in the audit log which passkey it was, by the name of that time.
+func named(k *store.Passkey) map[string]string { return map[string]string{detailPasskey: k.Name} }
 
 func findPasskey(keys []*store.Passkey, id []byte) *store.Passkey {
 	for _, k := range keys {

@@ -30,14 +30,50 @@ func (s *Service) SetDisplayName(ctx context.Context, l *Live, name string, clie
 }
 
 // History is what happened in the user's account, newest first: up to limit
-// records with an id before the given one ("" = from the newest).
-func (s *Service) History(ctx context.Context, u *store.User, before string, limit int) (list []*store.AuditRecord, err error) {
+// records with an id before the given one ("" = from the newest), and the id to
+// go on from ("" = that is all). That something began is not told, only what
+// came of it.
+func (s *Service) History(ctx context.Context, u *store.User, before string, limit int) (list []*store.AuditRecord, older string, err error) {
 	err = s.rt.store.View(ctx, func(tx store.Tx) error {
-		list, err = tx.ListAuditOf(u.ID, before, limit)
+		list, older, err = history(tx, u, before, limit)
 		return err
 	})
-	return list, err
+	return list, older, err
 }
+
+func history(tx store.Tx, u *store.User, before string, limit int) (list []*store.AuditRecord, older string, err error) {
+	for range historyReads {
+		records, err := tx.ListAuditOf(u.ID, before, limit+1)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, r := range records {
+			if before = r.ID; r.Type == evRegisterStarted || r.Type == evLoginStarted {
+				continue
+			}
+			if len(list) == limit {
+				return list, list[limit-1].ID, nil
+			}
+			list = append(list, r)
+		}
+		if len(records) <= limit {
+			return list, "", nil
+		}
+	}
+	return list, before, nil
+}
+
+// OpenedApp is the host of the app that a record says was opened, or "".
+func OpenedApp(r *AuditRecord) string {
+	if r.Type != evSessionCreated || r.Details[detailKind] != string(store.AppSession) {
+		return ""
+	}
+	return r.Details[detailHost]
+}
+
+// PasskeyConcerned is the name, at that time, of the passkey that a record is
+// about, or "".
+func PasskeyConcerned(r *AuditRecord) string { return r.Details[detailPasskey] }
 
 // Export is a copy of what is kept about a person, without secrets. The doc tags
 // describe it in the API's document.
@@ -174,6 +210,9 @@ func (s *Service) DeleteSelf(ctx context.Context, l *Live, typed string, client 
 			if r, ok := AsRefusal(err); ok {
 				return r, nil
 			}
+			return nil, err
+		}
+		if err := s.notify(tx, l.User, notice{What: NoticeDeleted}, client); err != nil {
 			return nil, err
 		}
 		return nil, tx.audit(event{typ: evUserDeleted, ok: true, client: client, subject: l.User.ID})

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +39,25 @@ func TestHistory_IsOnesOwnNewestFirstInPages(t *testing.T) {
 		f.must(f.s.SetDisplayName(f.ctx(), b.Session, "Alice", b.Client))
 	}
 	u := b.Session.User
-	all, err := f.s.History(f.ctx(), u, "", 100)
+	all, older, err := f.s.History(f.ctx(), u, "", 100)
 	f.must(err)
+	if older != "" {
+		t.Errorf("there is more before %s", older)
+	}
 	if len(all) < 8 {
 		t.Fatalf("%d records", len(all))
 	}
 	var paged []*store.AuditRecord
 	for before := ""; ; {
-		page, err := f.s.History(f.ctx(), u, before, 3)
+		page, older, err := f.s.History(f.ctx(), u, before, 3)
 		f.must(err)
-		if paged = append(paged, page...); len(page) < 3 {
+		paged = append(paged, page...)
+		if before = older; before == "" {
 			break
 		}
-		before = page[2].ID
+		if len(page) != 3 {
+			t.Errorf("a page of %d before the last", len(page))
+		}
 	}
 	if len(paged) != len(all) {
 		t.Errorf("%d records in pages, %d at once", len(paged), len(all))
@@ -58,6 +65,64 @@ func TestHistory_IsOnesOwnNewestFirstInPages(t *testing.T) {
 	for i, r := range all {
 		if r.Subject != u.ID || r.ID != paged[i].ID || i > 0 && r.ID >= all[i-1].ID {
 			t.Errorf("record %d is %+v", i, r)
+		}
+	}
+}
+
+// That a ceremony began says nothing to its owner. It stays in the audit log and
+// in their copy of it, and neither hides what is older nor ends a page early.
+func TestHistory_TellsNotWhatOnlyBegan(t *testing.T) {
+	f := newFixture(t)
+	b, k, _ := f.owned()
+	begin := func(n int) {
+		for range n {
+			f.clock.advance(time.Second) // ids of one moment are in no order
+			_, err := f.s.BeginAddPasskey(f.ctx(), b)
+			f.must(err)
+		}
+	}
+	f.clock.advance(time.Second)
+	f.must(f.s.SetDisplayName(f.ctx(), b.Session, "Alice", b.Client))
+	u, began := b.Session.User, len(f.audit(evRegisterStarted))
+	all, _, err := f.s.History(f.ctx(), u, "", 1000)
+	f.must(err)
+	begin(3*3 + 2)
+	f.clock.advance(time.Second)
+	f.must(f.s.RenamePasskey(f.ctx(), b.Session, k.cred.ID, "Laptop", b.Client))
+	page, older, err := f.s.History(f.ctx(), u, "", 2)
+	f.must(err)
+	if len(page) != 2 || page[0].Type != evPasskeyRenamed || page[1].ID != all[0].ID || older != page[1].ID {
+		t.Errorf("%d records, older %q: %+v", len(page), older, page)
+	}
+	begin(historyReads*2 + 2) // more than one page reads through
+	page, older, err = f.s.History(f.ctx(), u, "", 1)
+	f.must(err)
+	if len(page) != 0 || older == "" {
+		t.Errorf("%d records, older %q", len(page), older)
+	}
+	if page, _, err = f.s.History(f.ctx(), u, older, 1); err != nil || len(page) != 1 || page[0].Type != evPasskeyRenamed {
+		t.Errorf("it goes on with %+v, %v", page, err)
+	}
+	got, err := f.s.Export(f.ctx(), b.Session, b.Client)
+	f.must(err)
+	kept := slices.DeleteFunc(got.History, func(e ExportEvent) bool { return e.Type != evRegisterStarted })
+	if n := began + 11 + historyReads*2 + 2; len(kept) != n || len(f.audit(evRegisterStarted)) != n {
+		t.Errorf("the copy has %d, the log %d", len(kept), len(f.audit(evRegisterStarted)))
+	}
+}
+
+// Each line about a passkey says which, by the name of that time.
+func TestAudit_SaysWhichPasskeyItWas(t *testing.T) {
+	f := newFixture(t)
+	b, k, _ := f.owned()
+	f.must(f.s.RenamePasskey(f.ctx(), b.Session, k.cred.ID, "Laptop", b.Client))
+	f.stepUp(&b, k)
+	f.must(f.s.RemovePasskey(f.ctx(), b.Session, k.cred.ID, b.Client))
+	for typ, want := range map[string]string{
+		evRegisterCompleted: "My key", evPasskeyRenamed: "Laptop", evLoginCompleted: "Laptop", evPasskeyRemoved: "Laptop",
+	} {
+		if a := f.audit(typ); len(a) == 0 || a[0].Details[detailPasskey] != want {
+			t.Errorf("%s is of %+v, want %s", typ, a, want)
 		}
 	}
 }
@@ -136,10 +201,13 @@ func TestDeleteSelf_EndsTheAccountForGood_SE9(t *testing.T) {
 	if !f.allowed(appHost, app) || f.bearer(token).Identity == nil {
 		t.Fatal("the app is closed")
 	}
+	f.forgetMails()
 	for _, typed := range []string{"", bob, "alice"} {
 		f.refused(f.s.DeleteSelf(f.ctx(), b.Session, typed, b.Client), Conflict)
 	}
+	f.wantNotices(0)
 	f.must(f.s.DeleteSelf(f.ctx(), b.Session, "Alice@example.com", b.Client))
+	f.wantNotices(1)
 	if f.live(f.tokenOf(b)) != nil || f.allowed(appHost, app) || f.bearer(token).Identity != nil {
 		t.Error("something of the account opens")
 	}

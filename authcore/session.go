@@ -198,7 +198,7 @@ func (s *Service) startSession(tx *txn, n newSession) (Token, *store.Session, er
 	}
 	return token, sess, tx.audit(event{
 		typ: evSessionCreated, ok: true, client: n.client, subject: n.user.ID,
-		details: map[string]string{"session": sess.ID, "kind": string(sess.Kind), "host": sess.Host},
+		details: map[string]string{"session": sess.ID, detailKind: string(sess.Kind), detailHost: sess.Host},
 	})
 }
 

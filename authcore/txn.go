@@ -116,6 +116,13 @@ const (
 	evKeyRemoved        = "config_key_removed"
 )
 
+// Names of details that the history shows (person.go).
+const (
+	detailPasskey = "passkey" // its name
+	detailKind    = "kind"    // of a session
+	detailHost    = "host"    // that a session is for
+)
+
 // event is one audit line before it has an id and a time.
 type event struct {
 	typ     string

@@ -48,8 +48,10 @@ func (s *Service) undo(tx *txn, u *store.User, n *notice, client Client) error {
 			return err
 		}
 	}
-	if u.Freeze == nil || n.Since.Before(u.Freeze.Since) {
-		u.Freeze = &store.Freeze{At: s.now(), Since: n.Since, Bare: bare(u)}
+	if u.Freeze == nil {
+		u.Freeze = &store.Freeze{At: s.now(), Since: n.Since}
+	} else if n.Since.Before(u.Freeze.Since) {
+		u.Freeze.At, u.Freeze.Since = s.now(), n.Since
 	}
 	u.Freeze.Bare = u.Freeze.Bare || before && !after
 	// The press must give nobody a mailbox that signs in: not to the culprit, who

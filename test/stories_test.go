@@ -212,7 +212,7 @@ func storyOfAddress(t *testing.T, w *world) {
 	p.Press("\r")
 	p.Read("E-mail address changed.")
 	p.Read("Signed in as " + to)
-	w.notice(t, p.address, "The e-mail address was changed.", 1)
+	w.notice(t, p.address, "The e-mail address was changed from "+p.address+" to "+to+".", 1)
 	p.signOut()
 	p.address = to
 	p.byMail(w.URL(appHost, "/page"))

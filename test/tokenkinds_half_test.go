@@ -34,7 +34,7 @@ type factors struct {
 
 var (
 	onceShown = regexp.MustCompile(`<code id="secret">([^<]+)</code>`)
-	codeShown = regexp.MustCompile(`<li><code>([^<]+)</code></li>`)
+	codeShown = regexp.MustCompile(`<li><code><span>([^<]+)</span><span>([^<]+)</span></code></li>`)
 )
 
 // withFactors is somebody new who sets up an authenticator app and recovery codes.
@@ -52,7 +52,7 @@ func (w *kindsWorld) withFactors(t *testing.T, address string) (f factors) {
 	submit(t, f.client, page, "/account/totp/confirm", url.Values{"code": {oathCode(t, f.secret, -1)}})
 	page = submit(t, f.client, f.client.Navigate(account), "/account/recovery-codes", nil)
 	for _, m := range codeShown.FindAllStringSubmatch(page.Body, -1) {
-		f.codes = append(f.codes, m[1])
+		f.codes = append(f.codes, m[1]+m[2])
 	}
 	if len(f.codes) != 10 {
 		t.Fatalf("%d codes: %s", len(f.codes), page.Status)

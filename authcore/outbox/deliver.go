@@ -119,7 +119,7 @@ func (w *Worker) render(m *store.Message) (email.Address, []byte, error) {
 	if err != nil {
 		return "", nil, errors.New("the template does not work with this mail")
 	}
-	body, err := compose(m.ID, w.from, to, now, subject(l, k, common), plain, rich)
+	body, err := compose(m.ID, w.from, to, now, subject(l, k, common, data), plain, rich)
 	if err != nil {
 		return "", nil, errors.New("the mail cannot be written")
 	}

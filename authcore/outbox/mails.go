@@ -15,7 +15,7 @@ import (
 // NAME.txt and one NAME.html in templates/, and the messages that they name.
 type kind struct {
 	name    string                                                               // of the row and of the files
-	subject string                                                               // message key; gets {brand}
+	subject string                                                               // message key; gets {brand}, a notice's also {event}
 	read    func(About, *store.Message, map[string]string) (data any, err error) // of a row and its secrets
 	samples func(About) []sample                                                 // every shape that it comes in
 }

@@ -13,9 +13,16 @@ import (
 	"github.com/passwordless-auth/passwordless-auth/authcore/internal/i18n"
 )
 
-// subject is the same for every mail of a kind and a brand: subjects are shown
-// on locked screens and kept in logs (ML-7).
-func subject(l *i18n.Language, k kind, a About) string { return l.Text(k.subject, "brand", a.Brand) }
+// subject is the same for every mail of a kind and a brand, and of a notice for
+// every one of what was done: subjects are shown on locked screens and kept in
+// logs (ML-7).
+func subject(l *i18n.Language, k kind, a About, data any) string {
+	event := ""
+	if n, ok := data.(Notice); ok {
+		event = l.Text(n.Kind.Event())
+	}
+	return l.Text(k.subject, "brand", a.Brand, "event", i18n.Word(event))
+}
 
 // compose builds the mail: headers, a text part and an HTML part, all of it
 // 7-bit, with lines that no server needs to break.

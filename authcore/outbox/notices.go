@@ -12,29 +12,66 @@ import (
 // Notice is the mail that says what was done in an account.
 type Notice struct {
 	About
+	Kind  authcore.NoticeKind
 	What  string // a sentence
-	Email string // the account's address now
-	Link  string // for when it was somebody else
+	Email string // the address that is told, by which the reader knows the account
+	Back  string // the account's address now, where "that was not me" brought it back from Email
+	Link  string // for when it was somebody else; empty: Next says what to do
+	Next  string // sentences
+	Login string // the sign-in page, which Next ends with; empty: it does not
 }
 
 func readNotice(a About, m *store.Message, secrets map[string]string) (any, error) {
-	key := authcore.NoticeKind(m.Params[authcore.ParamWhat]).Message()
-	if key == "" {
+	kind := authcore.NoticeKind(m.Params[authcore.ParamWhat])
+	if kind.Message() == "" {
 		return nil, errors.New("it is a notice of nothing that is known")
 	}
-	link, err := linkOf(secrets)
-	if err != nil {
-		return nil, err
+	if m.Params[authcore.ParamAgent] == "" { // it was done on the host
+		a.Device = ""
 	}
-	// EM-8: the name of a passkey or token is its owner's, or an attacker's.
-	name := unlinked(plain(m.Params[authcore.ParamName], maxBrand))
-	return Notice{a, i18n.Embedded().Lookup(a.Lang).Text(key, "name", name), m.Params[authcore.ParamEmail], link}, nil
+	n := newNotice(a, kind, m.Params[authcore.ParamName], m.To, m.Params[authcore.ParamEmail])
+	if kind == authcore.NoticeDeleted {
+		return n, nil
+	}
+	link, err := linkOf(secrets)
+	return n.with(link), err
+}
+
+// newNotice is without its link yet; now is the account's address.
+func newNotice(a About, kind authcore.NoticeKind, name, to, now string) Notice {
+	l := i18n.Embedded().Lookup(a.Lang)
+	name = unlinked(plain(name, maxBrand)) // EM-8: it is its owner's, or an attacker's
+	n := Notice{About: a, Kind: kind, What: l.Text(kind.Message(), "name", name, "from", to, "to", now), Email: to}
+	if next := kind.Next(); next != "" {
+		n.Next = l.Text(next, "brand", a.Brand)
+	}
+	if kind == authcore.NoticeNotMe && now != to {
+		n.Back = now
+	}
+	return n
+}
+
+func (n Notice) with(link string) Notice {
+	if n.Next == "" {
+		n.Link = link
+	} else {
+		n.Login = link
+	}
+	return n
 }
 
 func sampleNotices(a About) (list []sample) {
 	for _, kind := range authcore.NoticeKinds() {
-		d := Notice{a, i18n.Embedded().Lookup(a.Lang).Text(kind.Message(), "name", "Laptop"), "ada@example.com", "https://auth.example.com/not-me#token"}
-		list = append(list, sample{d, []shown{{d.What, "what was done", "{{.What}}"}, {d.Link, "the link", "{{.Link}}"}}})
+		d := newNotice(a, kind, "Laptop", "ada@example.com", "ada@example.org")
+		if kind != authcore.NoticeDeleted {
+			d = d.with("https://auth.example.com/not-me#token")
+		}
+		list = append(list, sample{d, []shown{
+			{d.What, "what was done", "{{.What}}"},
+			{d.Link, "the link", "{{.Link}}"},
+			{d.Next, "what to do", "{{.Next}}"},
+			{d.Login, "where to sign in", "{{.Login}}"},
+		}})
 	}
 	return list
 }

@@ -25,7 +25,6 @@ var notices = map[string]string{
 	"totp-added":         "account.done.totp-added",
 	"totp-removed":       "account.done.totp-removed",
 	"recovery-made":      "account.done.recovery-made",
-	"recovered":          "account.done.recovered",
 	"recovery-confirmed": "account.done.recovery-confirmed",
 	"address-changed":    "account.done.address-changed",
 	"name-changed":       "account.done.name-changed",
@@ -144,7 +143,7 @@ func (h *Handler) accountLists(r *http.Request, b *authcore.Browser, page *accou
 		return err
 	}
 	page.MayToken = len(h.tokenApps(u)) > 0
-	records, err := h.svc.History(r.Context(), u, "", historyFirst)
+	records, _, err := h.svc.History(r.Context(), u, "", historyFirst)
 	if err != nil {
 		return err
 	}

@@ -259,7 +259,7 @@ func TestInvite_MakesTheAccountByAPress(t *testing.T) {
 	where, secret, _ := strings.Cut(link, "#")
 	page := b.load(where).want(t, 200, "Invitation to Example")
 	before := s.records()
-	if about := b.fetch(page, "/invite/peek", mailed{Token: secret}).json(t); about["email"] != "new@example.com" {
+	if about := b.fetch(page, "/invite/peek", mailed{Token: secret}).json(t); about["email"] != "new@example.com" || about["state"] != nil {
 		t.Errorf("peek: %v", about)
 	}
 	if s.records().counts != before.counts {
@@ -394,7 +394,15 @@ func TestHandOut_LeadsToTheAccountInTime(t *testing.T) {
 	s.must(err)
 	b := s.browser()
 	where, secret, _ := strings.Cut(link, "#")
-	page := b.next(b.fetch(b.load(where), "/invite", mailed{Token: secret})).want(t, 200, "Within 15 minutes, add a passkey")
+	landing := b.load(where).want(t, 200, "Back into your account at Example")
+	if about := b.fetch(landing, "/invite/peek", mailed{Token: secret}).json(t); about["email"] != ada || about["state"] != "lost" {
+		t.Errorf("peek: %v", about) // it is for somebody who knows the site
+	}
+	page := b.next(b.fetch(landing, "/invite", mailed{Token: secret})).want(t, 200, "Within 15 minutes, add a passkey")
 	page.want(t, 200, "signed in by a hand-out link")
+	about := b.fetch(landing, "/not-me/peek", mailed{Token: s.notices()[1]}).json(t) // the newest is of the new browser
+	if about["what"] != "An administrator made a link that signs in to your account without your devices." || about["device"] != nil {
+		t.Errorf("the notice is %v", about)
+	}
 	b.fetch(page, "/account/passkeys/options", nothing{}).want(t, 200, "challenge")
 }

@@ -35,6 +35,10 @@ func TestAddress_ChangedByTheCodeThatGoesThere_EM6(t *testing.T) {
 		if told := s.lastMail(); told.to != ada || !strings.Contains(told.link, "/not-me#") {
 			t.Errorf("the notice goes to %s", told.to)
 		}
+		about := b.fetch(b.load(s.svc.URL("/not-me")), "/not-me/peek", mailed{Token: s.notices()[0]}).json(t)
+		if want := "The e-mail address was changed from " + ada + " to " + to + "."; about["email"] != ada || about["what"] != want {
+			t.Errorf("the page of the notice says %v", about)
+		}
 		s.noSecretsIn(t, code.code, b)
 		b.raw(b.account(), "/account/email/confirm", "code", code.code).want(t, 400, "was used, is too old") // the back button
 		s.browser().signIn(to, s.svc.URL("/account"))

@@ -53,8 +53,10 @@ func (h *Handler) showCode(w http.ResponseWriter, r *http.Request, b *authcore.B
 		return err
 	}
 	p.Error = v.failed
+	c := h.svc.Config()
 	h.render(w, r, status, codePage{
-		Page: p, Email: v.email, Minutes: int(h.svc.Config().LinkTTL / time.Minute), Wait: seconds(v.wait), Spent: v.spent,
+		Page: p, Email: v.email, Minutes: int(c.LinkTTL / time.Minute), Wait: seconds(v.wait), Spent: v.spent,
+		Passkey: c.EmailAfterPasskey != "allow" && !c.NoPasskey, // EN: the same for every address
 	})
 	return nil
 }

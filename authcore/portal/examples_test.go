@@ -38,6 +38,7 @@ func examples(r *renderer) []example {
 		{"login-passkey-only", loginPage{Page: login, Passkey: true}},
 		{"login-no-mail-server", loginPage{Page: login, Passkey: true, NoServer: true}},
 		{"code", codePage{Page: base("Check your mail"), Email: email, Minutes: 10, Wait: 30}},
+		{"code-passkey", codePage{Page: base("Check your mail"), Email: email, Minutes: 10, Wait: 30, Passkey: true}},
 		{"code-error", codePage{Page: failed(base("Check your mail"), "That is not the code of the newest mail. Check it and try again."), Email: email, Minutes: 10}},
 		{"code-spent", codePage{Page: failed(base("Check your mail"), "That was wrong five times, so the code is no longer good. Ask for a new mail."), Email: email, Minutes: 10, Spent: true}},
 		{"login-in-app", loginPage{Page: login, Passkey: true, Mail: true, InApp: true, InAppName: "Instagram"}},
@@ -48,7 +49,7 @@ func examples(r *renderer) []example {
 		{"second-recovery", secondPage{Page: base("One more step"), TOTP: true, Recovery: true, ByRecovery: true}},
 		{"totp", exampleTOTP(signedIn("Set up an authenticator app"))},
 		{"totp-again", totpPage{Page: failed(signedIn("Set up an authenticator app"), "That is not the code that your authenticator app shows now.")}},
-		{"recovery", recoveryPage{Page: signedIn("Your recovery codes"), Host: "auth.example.com", MadeAt: at, Codes: slices.Repeat([]string{"8K2M-QV7D-0XH3-R5TC-9WYA-4JNE"}, 10)}},
+		{"recovery", recoveryPage{Page: signedIn("Your recovery codes"), Host: "auth.example.com", MadeAt: at, Codes: slices.Repeat([]string{"8K2M-QV7D-0XH3-45TC-9WYA-4JNE"}, 10)}},
 		{"address", addressPage{Page: signedIn("Change your e-mail address"), Minutes: 10}},
 		{"address-sent", addressPage{Page: signedIn("Change your e-mail address"), New: "ada@example.org", Minutes: 10}},
 		{"notme", notMePage{base("Was that not you?")}},
@@ -73,6 +74,7 @@ func examples(r *renderer) []example {
 		{"stepup-app-totp", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, TOTP: true}},
 		{"stepup-app-add-totp", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, AddTOTP: true}},
 		{"stepup-app-limited", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Limited: true}},
+		{"stepup-app-limited-passkey", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Limited: true, Passkey: true}},
 		{"stepup-link", stepUpPage{Page: signedIn("Confirm it’s you"), Link: true}},
 		{"stepup-app", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Passkey: true}},
 		{"stepup-app-older", stepUpPage{Page: signedIn("Confirm it’s you"), For: wiki, Passkey: true, Waits: at}},
@@ -160,6 +162,8 @@ func exampleTOTP(p Page) totpPage {
 
 func exampleEvents(at time.Time) []accountEvent {
 	return []accountEvent{
+		{What: "Opened wiki.example.com", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
+		{What: "The passkey YubiKey 5C (desk drawer, second one) was used", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
 		{What: "Signed in", When: at, Device: "Safari on iPhone", IP: "192.0.2.7"},
 		{What: "A wrong code was typed", When: at, Device: "Firefox on Linux", IP: "2001:db8::7", Bad: true},
 	}

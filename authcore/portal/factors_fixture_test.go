@@ -57,7 +57,7 @@ func (s *site) wrongDigits(secret string) string {
 
 var (
 	shownSecret = regexp.MustCompile(`<code id="secret">([^<]+)</code>`)
-	shownCode   = regexp.MustCompile(`<li><code>([^<]+)</code></li>`)
+	shownCode   = regexp.MustCompile(`<li><code><span>([^<]+)</span><span>([^<]+)</span></code></li>`)
 )
 
 // secret is the one that a page shows.
@@ -74,7 +74,7 @@ func (a *answer) secret(t *testing.T) string {
 func (a *answer) codes(t *testing.T) (list []string) {
 	t.Helper()
 	for _, m := range shownCode.FindAllStringSubmatch(a.body, -1) {
-		list = append(list, m[1])
+		list = append(list, m[1]+m[2])
 	}
 	if len(list) != 10 {
 		t.Fatalf("%s shows %d codes: %d\n%s", a.url, len(list), a.StatusCode, a.body)

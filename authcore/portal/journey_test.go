@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/passwordless-auth/passwordless-auth/authcore"
 )
 
 func TestJourney_CodeFromTheAppWithoutScripts(t *testing.T) {
@@ -100,5 +102,28 @@ func (s *site) noSecretsIn(t *testing.T, secret string, bs ...*browser) {
 	}
 	if strings.Contains(s.log.String(), secret) {
 		t.Error("a secret was logged (LG-1)")
+	}
+}
+
+// Where who has a passkey may get no mail, the page that waits for one shows the
+// way to use it: to everybody alike (EN).
+func TestCode_ShowsTheWayByPasskeyWhereAMailMayNotCome_EN(t *testing.T) {
+	const hint = "Do you have a passkey? Sign in with it."
+	for mode, want := range map[string]bool{"allow": false, "second": true, "off": true} {
+		s := newSite(t, func(c *authcore.Config) { c.EmailAfterPasskey = mode })
+		_, _ = s.withPasskey()
+		for _, address := range []string{ada, "nobody@example.com"} {
+			b := s.browser()
+			page := b.fill(b.load(appURL+"/x"), "/login", "email", address).want(t, 200, "Check your mail")
+			if strings.Contains(page.body, hint) != want {
+				t.Errorf("%s, %s: the hint is there: %v", mode, address, !want)
+			}
+			if want {
+				login := b.link(page, hint).want(t, 200, "Sign in with a passkey")
+				if login.to(t) != page.to(t) || page.to(t) == "" {
+					t.Errorf("%s: the way back to the app is lost", mode)
+				}
+			}
+		}
 	}
 }

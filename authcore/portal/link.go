@@ -131,6 +131,7 @@ func (h *Handler) arrived(w http.ResponseWriter, s *authcore.SignedIn, next stri
 type inviteDoc struct {
 	Email       string `json:"email"`
 	Admin       bool   `json:"admin"`
+	State       string `json:"state,omitempty"` // of the page, where it is not "here"
 	CurrentUser string `json:"current_user,omitempty"`
 }
 
@@ -143,7 +144,11 @@ func (h *Handler) postInvitePeek(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, inviteDoc{Email: info.Email, Admin: info.Admin, CurrentUser: currentUser(&b)})
+	about := inviteDoc{Email: info.Email, Admin: info.Admin, CurrentUser: currentUser(&b)}
+	if info.Lost {
+		about.State = "lost"
+	}
+	writeJSON(w, http.StatusOK, about)
 	return nil
 }
 

@@ -47,10 +47,17 @@ func (g *gallery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := readJSON(r, &m); err != nil {
 			g.t.Error(err)
 		}
-		writeJSON(w, http.StatusOK, map[string]any{
+		about := map[string]any{
 			"same_browser": m.Token != "elsewhere", "email": ada, "current_user": bob, "what": "The passkey Laptop was added.",
 			"device": "Safari on iPhone", "requested_at": time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC).Format(time.RFC3339),
-		})
+		}
+		switch m.Token {
+		case "lost":
+			about["state"] = m.Token
+		case "host":
+			delete(about, "device")
+		}
+		writeJSON(w, http.StatusOK, about)
 	case v == nil:
 		http.NotFound(w, r)
 	default:
@@ -65,7 +72,7 @@ func (g *gallery) states() (list []string) {
 	for _, e := range examples(g.r) {
 		list = append(list, e.name)
 	}
-	return append(list, "link#here", "link#elsewhere", "invite#here", "invite-no-mail#here", "notme#here")
+	return append(list, "link#here", "link#elsewhere", "invite#here", "invite#lost", "invite-no-mail#here", "notme#here")
 }
 
 // open shows a state, with its scripts through.
@@ -125,6 +132,62 @@ func TestLooks_EveryControlByKeyboard(t *testing.T) {
 				t.Errorf("%s: Tab %d of %d: %s", state, i+1, n, wrong)
 				break
 			}
+		}
+	}
+}
+
+// What peek tells decides what the page says: a hand-out link speaks to somebody
+// who has an account, and what was done on the host was done on no device.
+func TestLooks_WhatPeekTellsIsSaid(t *testing.T) {
+	g := newGallery(t)
+	b := harness.StartBrowser(t)
+	for state, want := range map[string][3]string{ // in the title, shown, not shown
+		"invite#here": {"Invitation", "You are invited to Example", "Back into"},
+		"invite#lost": {"Back into your account", "Back into your account at Example", "invited"},
+		"notme#here":  {"Was that not you?", "From Safari on iPhone, ", "Unknown"},
+		"notme#host":  {"Was that not you?", "2026", "From "},
+	} {
+		b.Goto("about:blank")
+		b.Goto(g.URL + "/ltr/" + state)
+		b.See("section:not([data-state=reading]) h1")
+		title, text := harness.Eval[string](b, "document.title"), harness.Eval[string](b, `document.querySelector("main").innerText`)
+		if !strings.Contains(title, want[0]) || !strings.Contains(text, want[1]) || strings.Contains(text, want[2]) {
+			t.Errorf("%s: %q says %s", state, title, text)
+		}
+	}
+}
+
+// What people have to read off the page is as large as the rest, on the
+// narrowest phone too, and is copied as one word a line.
+func TestLooks_RecoveryCodesAreAsLargeAsTheText(t *testing.T) {
+	g := newGallery(t)
+	b := harness.StartBrowser(t)
+	for _, width := range []int64{320, 360, 1280} {
+		b.Viewport(width)
+		g.open(b, "ltr", "recovery")
+		for _, wrong := range harness.Eval[[]string](b, `[...document.querySelectorAll(".codes code")].map(e => [getComputedStyle(e).fontSize, getComputedStyle(e.closest("main").querySelector("p:not(.lead)")).fontSize,
+			document.getElementById("codes").innerText.trim().split(/\s+/).length, document.documentElement.scrollWidth - innerWidth].join(" "))`) {
+			if wrong != "16px 16px 10 0" {
+				t.Errorf("%d pixels: size, size of the text, codes, too wide: %s", width, wrong)
+				break
+			}
+		}
+	}
+}
+
+// On a phone what adds to a section stands beside its heading, in each alike.
+func TestLooks_SectionsOfTheAccountAreAlikeOnAPhone(t *testing.T) {
+	g := newGallery(t)
+	b := harness.StartBrowser(t)
+	b.Viewport(360)
+	for _, state := range []string{"account", "account-new", "account-refused"} {
+		g.list["/en/"+state] = g.list["/ltr/"+state]
+		b.Goto(g.URL + "/en/" + state)
+		b.See("#add-button")
+		for _, wrong := range harness.Eval[[]string](b, `[...document.querySelectorAll(".bar")].filter(bar => {
+			const [heading, act] = [bar.querySelector("h2"), bar.querySelector("button, a")].map(e => e?.getBoundingClientRect());
+			return act && (act.left < heading.right || act.top > heading.bottom) }).map(bar => bar.innerText)`) {
+			t.Errorf("%s: not beside its heading: %q", state, wrong)
 		}
 	}
 }

@@ -17,8 +17,8 @@ func (h *Handler) getNotMe(w http.ResponseWriter, r *http.Request) error {
 // noticeDoc says what the notice was about.
 type noticeDoc struct {
 	Email  string `json:"email"`
-	What   string `json:"what"` // a sentence
-	Device string `json:"device"`
+	What   string `json:"what"`             // a sentence
+	Device string `json:"device,omitempty"` // "": it was done in none, but on the host
 	At     string `json:"requested_at"`
 }
 
@@ -32,10 +32,11 @@ func (h *Handler) postNotMePeek(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := h.language(r)
-	writeJSON(w, http.StatusOK, noticeDoc{
-		Email: n.Email, What: l.Text(n.What.Message(), "name", n.Name),
-		Device: useragent.DescribeIn(l, n.Agent), At: n.At.UTC().Format(time.RFC3339),
-	})
+	about := noticeDoc{Email: n.Email, What: l.Text(n.What.Message(), "name", n.Name, "from", n.Email, "to", n.Now), At: n.At.UTC().Format(time.RFC3339)}
+	if n.Agent != "" {
+		about.Device = useragent.DescribeIn(l, n.Agent)
+	}
+	writeJSON(w, http.StatusOK, about)
 	return nil
 }
 

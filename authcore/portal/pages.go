@@ -180,6 +180,7 @@ type codePage struct {
 	Minutes int    // how long link and code live
 	Wait    int    // seconds until another mail may be asked for
 	Spent   bool   // the code is gone (too many tries, expired): only a new mail helps
+	Passkey bool   // who has a passkey may get no mail, and is shown the way to use it
 }
 
 // linkPage is where a mailed link lands. The script learns the rest by

@@ -40,7 +40,7 @@ func (h *Handler) getHistory(w http.ResponseWriter, r *http.Request, b *authcore
 		return nil
 	}
 	before := one(r.URL.Query(), "before")
-	records, err := h.svc.History(r.Context(), b.Session.User, before, historyLines+1)
+	records, older, err := h.svc.History(r.Context(), b.Session.User, before, historyLines)
 	if err != nil {
 		return err
 	}
@@ -48,13 +48,7 @@ func (h *Handler) getHistory(w http.ResponseWriter, r *http.Request, b *authcore
 	if err != nil {
 		return err
 	}
-	page := historyPage{Page: p, Later: before != ""}
-	if len(records) > historyLines {
-		records = records[:historyLines]
-		page.Before = records[historyLines-1].ID
-	}
-	page.Events = eventRows(p.Lang, records)
-	h.render(w, r, http.StatusOK, page)
+	h.render(w, r, http.StatusOK, historyPage{Page: p, Later: before != "", Before: older, Events: eventRows(p.Lang, records)})
 	return nil
 }
 
@@ -76,10 +70,8 @@ var eventWords = map[string]string{
 	"user_thawed":                 "history.user-thawed",
 	"user_approved":               "history.user-approved",
 	"user_exported":               "history.user-exported",
-	"webauthn_register_started":   "history.webauthn-register-started",
 	"webauthn_register_completed": "history.webauthn-register-completed",
 	"webauthn_register_failed":    "history.webauthn-register-failed",
-	"webauthn_login_started":      "history.webauthn-login-started",
 	"webauthn_login_completed":    "history.webauthn-login-completed",
 	"webauthn_login_failed":       "history.webauthn-login-failed",
 	"user_passkey_removed":        "history.user-passkey-removed",
@@ -101,12 +93,32 @@ var eventWords = map[string]string{
 	"user_token_revoked":          "history.user-token-revoked",
 }
 
+// namedWords are those of types that may know which passkey it was.
+var namedWords = map[string]string{
+	"webauthn_register_completed": "history.passkey-added",
+	"webauthn_login_completed":    "history.passkey-used",
+	"user_passkey_removed":        "history.passkey-removed",
+	"user_passkey_renamed":        "history.passkey-renamed",
+}
+
+// eventText says what happened, and with which app or passkey where the record
+// knows it.
+func eventText(l *i18n.Language, e *authcore.AuditRecord) string {
+	host, name := authcore.OpenedApp(e), authcore.PasskeyConcerned(e)
+	switch {
+	case host != "":
+		return l.Text("history.app-opened", "app", host)
+	case name != "" && namedWords[e.Type] != "":
+		return l.Text(namedWords[e.Type], "name", name)
+	case eventWords[e.Type] != "":
+		return l.Text(eventWords[e.Type])
+	}
+	return e.Type
+}
+
 func eventRows(l *i18n.Language, records []*authcore.AuditRecord) (rows []accountEvent) {
 	for _, e := range records {
-		row := accountEvent{When: e.Time, IP: e.IP, Bad: !e.Success, What: e.Type}
-		if key := eventWords[e.Type]; key != "" {
-			row.What = l.Text(key)
-		}
+		row := accountEvent{When: e.Time, IP: e.IP, Bad: !e.Success, What: eventText(l, e)}
 		if e.UserAgent != "" {
 			row.Device = useragent.DescribeIn(l, e.UserAgent)
 		}

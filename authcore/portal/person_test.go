@@ -92,8 +92,8 @@ func TestHistory_SaysEveryKindInWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not about an account that its owner sees, or about none.
-	others := []string{"user_invited", "user_deleted", "user_asked", "user_declined", "config_probed", "config_keys_rotated", "config_key_removed"}
+	// Not told, not about an account that its owner sees, or about none.
+	others := []string{"webauthn_register_started", "webauthn_login_started", "user_invited", "user_deleted", "user_asked", "user_declined", "config_probed", "config_keys_rotated", "config_key_removed"}
 	kinds := map[string]bool{}
 	for _, m := range regexp.MustCompile(`\bev[A-Z]\w*\s*=\s*"([a-z_]+)"`).FindAllStringSubmatch(string(source), -1) {
 		kinds[m[1]] = true
@@ -104,11 +104,33 @@ func TestHistory_SaysEveryKindInWords(t *testing.T) {
 	if len(kinds) < 40 {
 		t.Fatalf("only %d kinds were found", len(kinds))
 	}
+	for kind := range namedWords {
+		if eventWords[kind] == "" {
+			t.Errorf("%s has words with a name only", kind)
+		}
+	}
 	for kind := range eventWords {
 		if !kinds[kind] {
 			t.Errorf("%s is no kind of record", kind)
 		}
 	}
+}
+
+// A sign-in by passkey that ends in an app: which passkey, which app, and nothing
+// of what only began.
+func TestHistory_NamesAppAndPasskey(t *testing.T) {
+	s := newSite(t)
+	b, k := s.withPasskey()
+	b.next(k.prove(b, b.load(portalURL+"/login/step-up"), "/login/step-up/passkey"))
+	b.load(appURL+"/").want(t, 200, "the app sees")
+	name := s.passkeys(ada)[0].Name
+	for _, page := range []*answer{b.account(), b.load(portalURL + "/account/history")} {
+		page.want(t, 200, "<p>Opened app.example.com</p>").want(t, 200, "<p>The passkey "+name+" was used</p>")
+		if strings.Contains(page.body, " began") || strings.Contains(page.body, "_started") {
+			t.Errorf("it says what only began: %s", page.body)
+		}
+	}
+	b.load(portalURL+"/account/history").want(t, 200, "<p>Passkey "+name+" added</p>").want(t, 200, "<p>Signed in</p>")
 }
 
 func TestData_IsAFileWithoutSecrets(t *testing.T) {
@@ -202,4 +224,15 @@ func TestDevices_TheOthersAreSignedOut(t *testing.T) {
 		phone.load(appURL+"/").want(t, 200, "Sign in to Example")
 		laptop.load(appURL+"/").want(t, 200, "the app sees "+ada)
 	})
+}
+
+// What a person has not given is said, and not left blank.
+func TestAccount_SaysThatThereIsNoName(t *testing.T) {
+	r := testRenderer(t, Brand{Name: "Example"})
+	for name, want := range map[string]bool{"": true, "Ada": false} {
+		page := show(t, r, accountPage{Page: r.page("", "x"), Name: name}).Body.String()
+		if strings.Contains(page, ">not set<") != want {
+			t.Errorf("%q: it says that there is no name: %v", name, !want)
+		}
+	}
 }

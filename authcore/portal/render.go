@@ -77,6 +77,7 @@ func (r *renderer) parse() (map[string]*template.Template, error) {
 		"host":      func(origin string) string { return Page{App: origin}.AppHost() },
 		"languages": r.languages.Languages,
 		"fill":      fill,
+		"halves":    halves,
 	}).Funcs(r.wordsIn(r.languages.English())).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parsing shared templates: %w", err)
@@ -120,6 +121,13 @@ func (r *renderer) wordsIn(l *i18n.Language) template.FuncMap {
 // rich message.
 func fill(name string) template.HTML {
 	return template.HTML(`<bdi data-fill="` + template.HTMLEscapeString(name) + `"></bdi>`) //nolint:gosec // escaped
+}
+
+// halves parts a code of groups in its middle, where a line may break.
+func halves(code string) []string {
+	groups := strings.SplitAfter(code, "-")
+	middle := (len(groups) + 1) / 2
+	return []string{strings.Join(groups[:middle], ""), strings.Join(groups[middle:], "")}
 }
 
 // page starts a page of the host whose paths begin with base, in English.

@@ -89,10 +89,10 @@ func (h *Handler) postSecond(w http.ResponseWriter, r *http.Request, by string) 
 	}
 	h.signedIn(w, done.SignedIn)
 	switch {
-	case by == authcore.SecondRecovery && done.Same:
-		h.see(w, "/account?done=recovered"+t.more())
+	case by == authcore.SecondRecovery && done.Same: // the page says by itself what comes first
+		h.see(w, "/account"+t.query())
 	case by == authcore.SecondRecovery:
-		h.see(w, "/account?done=recovered")
+		h.see(w, "/account")
 	case done.Same || t.app == nil:
 		redirect(w, http.StatusSeeOther, h.next(t.sealed, done.Offer))
 	default: // the state is another browser's: this one begins its own hand-over

@@ -171,6 +171,9 @@ func (s *site) limitedPage(t *testing.T, page *answer) {
 	if !strings.Contains(page.body, `id="add-button"`) {
 		t.Error("no passkey can be added")
 	}
+	if n := strings.Count(page.body, "on this device now"); n != 1 || strings.Contains(page.body, `class="notice"`) {
+		t.Errorf("it says %d times what comes first", n)
+	}
 }
 
 // A link that is opened elsewhere asks for the second step there, and leads to

@@ -231,3 +231,22 @@ func TestStepUp_OfOnePathOnly(t *testing.T) {
 		t.Errorf("afterwards: %d", a.StatusCode)
 	}
 }
+
+// A session that a recovery code began is to add a passkey; to confirm with one
+// that is lost is the second choice.
+func TestStepUp_ALimitedSessionAddsFirst(t *testing.T) {
+	r := testRenderer(t, Brand{Name: "Example"})
+	for name, p := range map[string]stepUpPage{
+		"passkey": {Passkey: true}, "totp": {TOTP: true}, "both": {Passkey: true, TOTP: true}, "mail": {Mail: true}, "neither": {},
+	} {
+		p.Page, p.For, p.Limited = r.page("", "x"), "wiki.example.com", true
+		main := show(t, r, p).Body.String()
+		if n := strings.Count(main, "primary"); n != 1 || !strings.Contains(main, `<a class="button primary" href="/account?to="`) {
+			t.Errorf("%s: %d primary buttons: %s", name, n, main)
+		}
+		add, other := strings.Index(main, "button primary"), strings.Index(main, "secondary")
+		if other >= 0 && other < add {
+			t.Errorf("%s: adding is not first", name)
+		}
+	}
+}

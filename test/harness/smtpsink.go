@@ -242,8 +242,11 @@ func (c *sinkSession) Reset() {
 
 func (c *sinkSession) Logout() error { return nil }
 
-// isNotice tells a mail with a link for "that was not me".
-func (m Message) isNotice() bool { return strings.Contains(m.Text, "/not-me#") }
+// isNotice tells a mail with a link for "that was not me", or one of ours in
+// English that has none.
+func (m Message) isNotice() bool {
+	return strings.Contains(m.Text, "/not-me#") || strings.HasPrefix(m.Text, "In your account ")
+}
 
 func (m Message) sentTo(address string) bool {
 	for _, to := range m.To {

@@ -13,10 +13,12 @@ if (!document.getElementById("add")) {
   // passkeys are switched off
 } else if (supported) {
   show("add");
+  show("add-elsewhere");
   onPress(element("add-button"), () => enrol(), dismissed);
   onPress(element("add-other"), () => enrol(["hybrid", "security-key"]), dismissed);
 } else {
   element("add").remove();
+  element("add-elsewhere").remove();
   show("unsupported");
 }
 const { rp, user, credentials, name = "", display = "" } = document.getElementById("signal")?.dataset ?? {};

@@ -25,7 +25,10 @@ function fill(name, text) {
 
 /** Shows one state of the page and moves on to its heading. @param {string} state */
 function enter(state) {
-  for (const section of root.querySelectorAll("section")) section.hidden = section.dataset.state !== state;
+  for (const section of root.querySelectorAll("section")) {
+    section.hidden = section.dataset.state !== state;
+    if (!section.hidden && section.dataset.title) document.title = section.dataset.title;
+  }
   /** @type {HTMLElement | null} */ (root.querySelector(`[data-state="${state}"] h1`))?.focus();
 }
 
@@ -42,7 +45,11 @@ async function open() {
   for (const warning of root.querySelectorAll("[data-other]")) {
     /** @type {HTMLElement} */ (warning).hidden = !about.current_user || about.current_user === about.email;
   }
-  enter(about.same_browser === false && root.querySelector('[data-state="elsewhere"]') ? "elsewhere" : "here");
+  for (const part of root.querySelectorAll("[data-with], [data-without]")) {
+    const { with: needs = "", without = "" } = /** @type {HTMLElement} */ (part).dataset;
+    /** @type {HTMLElement} */ (part).hidden = needs ? !about[needs] : Boolean(about[without]);
+  }
+  enter(about.same_browser === false && root.querySelector('[data-state="elsewhere"]') ? "elsewhere" : (about.state ?? "here"));
 }
 
 /** Says why there is nothing to press any more. @param {unknown} error */
