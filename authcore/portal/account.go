@@ -60,7 +60,7 @@ func (h *Handler) account(w http.ResponseWriter, r *http.Request, b *authcore.Br
 			page.Open = append(page.Open, app.Origin.String())
 		}
 	}
-	if err := errors.Join(h.accountKeys(r, u, &page), h.accountLists(r, b, &page)); err != nil {
+	if err := errors.Join(h.accountKeys(r, b, &page), h.accountLists(r, b, &page)); err != nil {
 		return err
 	}
 	h.render(w, r, status, page)
@@ -100,7 +100,8 @@ func (h *Handler) mayManage(r *http.Request, b *authcore.Browser) error {
 }
 
 // accountKeys fills in the passkeys, and what the browser's provider is told.
-func (h *Handler) accountKeys(r *http.Request, u *authcore.User, page *accountPage) error {
+func (h *Handler) accountKeys(r *http.Request, b *authcore.Browser, page *accountPage) error {
+	u := b.Session.User
 	keys, err := h.svc.Passkeys(r.Context(), u)
 	if err != nil {
 		return err
@@ -124,6 +125,7 @@ func (h *Handler) accountKeys(r *http.Request, u *authcore.User, page *accountPa
 	}
 	page.Strong = len(usable) > 0 || u.TOTP != nil
 	page.Thaws = h.svc.MayThaw(u, keys)
+	page.TokensStay = h.svc.Weaker(b.Session, keys)
 	page.OnlyOne = len(usable) == 1 && !usable[0].Synced && page.Recovery.Left == 0
 	return nil
 }

@@ -187,7 +187,7 @@ func TestAccount_RevokesOneBrowserAndAll(t *testing.T) {
 	phone.agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1"
 	phone.signIn(ada, appURL+"/").want(t, 200, "the app sees")
 	laptop.signIn(ada, appURL+"/").want(t, 200, "the app sees")
-	page := laptop.load(portalURL+"/account").want(t, 200, "Safari on iPhone")
+	page := laptop.load(portalURL+"/account").want(t, 200, "Safari on iPhone").want(t, 200, "and access tokens are revoked")
 	if i, j := strings.Index(page.body, "This device"), strings.Index(page.body, "Safari on iPhone"); i < 0 || i > j {
 		t.Error("this device is not first")
 	}
@@ -216,7 +216,8 @@ func TestAccount_AnotherPersonsThingsAreNotThere(t *testing.T) {
 	sessions := regexp.MustCompile(`/account/sessions/([^/]+)/revoke"`)
 	other := s.browser()
 	other.signIn(ada, portalURL+"/")
-	id := sessions.FindStringSubmatch(hers.load(portalURL + "/account").body)
+	// She signed in by mail alone, and has a passkey by now (SE-8).
+	id := sessions.FindStringSubmatch(hers.load(portalURL+"/account").want(t, 200, "Access tokens stay").body)
 	f.action.Path = "/account/sessions/" + id[1] + "/revoke"
 	his.sendForm(f).want(t, 404, "not yours")
 	other.load(portalURL+"/account").want(t, 200, ada)

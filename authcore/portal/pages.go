@@ -232,19 +232,20 @@ type accountPage struct {
 	Sessions []accountSession // this browser's first
 	Signal   passkeySignal
 
-	OnlyOne   bool // one passkey is all that there is against a lost device
-	NoPasskey bool // passkeys are switched off
-	Frozen    bool // nothing can be changed
-	Thaws     bool // Frozen: there is a passkey or recovery code that ends it
-	Limited   bool // a recovery code let this session in: it adds a passkey and does nothing else, and nothing else is shown
-	TOTP      *accountTOTP
-	Recovery  authcore.RecoveryStatus
-	Strong    bool // there is a factor that recovery codes are for
-	Tokens    []accountToken
-	MayToken  bool // there are apps that this person may make access tokens for
-	Events    []accountEvent
-	MayDelete bool
-	Deleting  bool // it was tried: the form stays open
+	OnlyOne    bool // one passkey is all that there is against a lost device
+	NoPasskey  bool // passkeys are switched off
+	Frozen     bool // nothing can be changed
+	Thaws      bool // Frozen: there is a passkey or recovery code that ends it
+	Limited    bool // a recovery code let this session in: it adds a passkey and does nothing else, and nothing else is shown
+	TOTP       *accountTOTP
+	Recovery   authcore.RecoveryStatus
+	Strong     bool // there is a factor that recovery codes are for
+	Tokens     []accountToken
+	TokensStay bool // signing out all others leaves them
+	MayToken   bool // there are apps that this person may make access tokens for
+	Events     []accountEvent
+	MayDelete  bool
+	Deleting   bool // it was tried: the form stays open
 }
 
 // accountPasskey is one row of the passkey list.

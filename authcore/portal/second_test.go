@@ -146,6 +146,14 @@ func TestSecond_RecoveryCodeLetsAPasskeyBeAddedAndNothingElse_TO4(t *testing.T) 
 		if u := s.user(ada); u.TOTP == nil || u.DisplayName != "" || u.Email != ada {
 			t.Errorf("something changed: %+v", u)
 		}
+		devices, err := s.svc.Devices(t.Context(), s.user(ada), nil)
+		if err != nil || len(devices) != 2 {
+			t.Fatalf("%d sessions, %v", len(devices), err)
+		}
+		for _, d := range devices {
+			b.raw(page, "/account/sessions/"+d.Session.ID+"/revoke")
+		}
+		owner.account().want(t, 200, "Authenticator app")
 		b.load(appURL+"/x").want(t, 200, "Add a passkey first")
 		page = b.next(k.add(b, page))
 		if page.want(t, 200, "the app sees "+ada); page.url.Path != "/x" {
