@@ -92,7 +92,7 @@ func (h *Handler) stepUpForApp(r *http.Request, b *authcore.Browser, t trip) (pa
 	stuck := !now && !ways.Add && !ways.AddTOTP && !ways.Limited && ways.Waits.IsZero()
 	page.Again, page.Stuck = stuck && !ways.Methods, stuck && ways.Methods
 	switch {
-	case ways.Add:
+	case ways.Add, ways.Limited:
 		page.Title = "stepup.title-add"
 	case page.Stuck:
 		page.Title = "stepup.title-stuck"
