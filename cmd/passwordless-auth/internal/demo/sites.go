@@ -64,7 +64,7 @@ func (s sites) caddyfile(env environment) *caddyfile.File {
 	f.Line("", "registration", "open")
 	// A client for programs that try the JSON API, and for pages that a developer
 	// serves on the ports that tools serve pages on.
-	f.Line("", "client", "default", "An app on this machine", "http://localhost:3000", "http://localhost:5173", "http://localhost:8000")
+	f.Line("", "client", "default", "localhost", "http://localhost:3000", "http://localhost:5173", "http://localhost:8000")
 	f.Open("", "brand")
 	f.Line("", "name", "Demo")
 	f.Close()
