@@ -34,6 +34,7 @@ func TestNotMe_EndsWhatTheMailboxOpenedSince(t *testing.T) {
 	f := newFixture(t)
 	owner, _ := f.signIn(alice)
 	token, _ := f.createToken(alice, "", 0)
+	f.bearer(token) // it is in the cache from now on
 	f.clock.advance(time.Hour)
 	f.forgetMails()
 	thief, _ := f.signIn(alice)
