@@ -77,9 +77,9 @@ func (s *Service) StartAddress(ctx context.Context, l *Live, typed string, clien
 // person may have many accounts.
 func (s *Service) addressMails(tx *txn, client Client) (*Refusal, error) {
 	now := s.now()
-	reset, within, err := chargeSource(tx, "mail/source/", client.source(), max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
+	reset, within, err := s.chargeMailSource(tx, client, now)
 	if err == nil && within {
-		reset, within, err = charge(tx, "mail/all", mailsGlobal, now, time.Hour)
+		reset, within, err = chargeMailAll(tx, now)
 	}
 	if err != nil || within {
 		return nil, err

@@ -226,7 +226,7 @@ func (s *Service) mayUseEmail(tx store.Tx, u *store.User, stepUp bool) (bool, er
 	case stepUp:
 		return len(keys) == 0 && u.TOTP == nil, nil // SE-8: e-mail confirms nothing where there is more
 	case s.cfg.EmailAfterPasskey == "second":
-		return len(keys) == 0 && !bare(u) || u.TOTP != nil || s.recoverable(u), nil
+		return len(keys) == 0 && !bare(u) || u.TOTP != nil || s.Recoverable(u), nil
 	}
 	return len(keys) == 0 && !bare(u), nil
 }

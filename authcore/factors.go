@@ -78,7 +78,7 @@ func (s *Service) MayEnrol(l *Live, keys []*store.Passkey) *Refusal {
 	if at := l.Session.RecoveredAt; !at.IsZero() && s.now().Sub(at) <= stepUpAge {
 		return nil
 	}
-	if s.recoverable(l.User) {
+	if s.Recoverable(l.User) {
 		refusal.Methods = append(refusal.Methods, AMRRecovery)
 	}
 	return refusal

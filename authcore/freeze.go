@@ -14,5 +14,5 @@ func (s *Service) MayThaw(u *store.User, keys []*store.Passkey) bool {
 		return false
 	}
 	before := func(k *store.Passkey) bool { return k.CreatedAt.Before(u.Freeze.Since) }
-	return slices.ContainsFunc(s.Usable(keys), before) || s.recoverable(u) && u.Recovery.MadeAt.Before(u.Freeze.Since)
+	return slices.ContainsFunc(s.Usable(keys), before) || s.Recoverable(u) && u.Recovery.MadeAt.Before(u.Freeze.Since)
 }

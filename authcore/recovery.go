@@ -31,8 +31,8 @@ func Recovery(u *store.User) RecoveryStatus {
 	return RecoveryStatus{Left: left, Made: u.Recovery.Made, Low: left <= lowRecoveryCodes}
 }
 
-// recoverable reports whether a recovery code would bring the user further here.
-func (s *Service) recoverable(u *store.User) bool { return !s.cfg.NoPasskey && Recovery(u).Left > 0 }
+// Recoverable reports whether a recovery code would bring the user further here.
+func (s *Service) Recoverable(u *store.User) bool { return !s.cfg.NoPasskey && Recovery(u).Left > 0 }
 
 // NewRecoveryCodes makes a set, in the spelling to show, and the set before it
 // worthless (TO-4).

@@ -70,7 +70,7 @@ func (s *Service) secondBy(u *store.User) (ways []string) {
 	if u.TOTP != nil {
 		ways = append(ways, SecondTOTP)
 	}
-	if s.recoverable(u) {
+	if s.Recoverable(u) {
 		ways = append(ways, SecondRecovery)
 	}
 	return ways
@@ -95,7 +95,7 @@ func (s *Service) Second(ctx context.Context, b Browser) (info *SecondInfo, err 
 		if err != nil {
 			return err
 		}
-		info = &SecondInfo{TOTP: u.TOTP != nil, Recovery: s.recoverable(u), To: rec.To}
+		info = &SecondInfo{TOTP: u.TOTP != nil, Recovery: s.Recoverable(u), To: rec.To}
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -26,15 +26,24 @@ func (s *Service) mailBudget(tx *txn, addr string, u *store.User, b Browser) (bo
 	}
 	// The source comes first, and what one axis refuses costs the next nothing:
 	// who has used up its own budget must not use up other people's.
-	_, within, err := chargeSource(tx, "mail/source/", b.source(), max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
-	if err != nil || !within {
+	if _, within, err := s.chargeMailSource(tx, b.Client, now); err != nil || !within {
 		return false, err
 	}
-	if _, within, err = charge(tx, "mail/address/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer); err != nil || !within {
+	if _, within, err := charge(tx, "mail/address/"+addr, s.cfg.MailsPerAddress, now, s.cfg.MailsPer); err != nil || !within {
 		return false, err
 	}
-	_, within, err = charge(tx, "mail/all", mailsGlobal, now, time.Hour)
+	_, within, err := chargeMailAll(tx, now)
 	return within, err
+}
+
+// chargeMailSource charges a mail to whoever causes it.
+func (s *Service) chargeMailSource(tx *txn, client Client, now time.Time) (reset time.Time, within bool, err error) {
+	return chargeSource(tx, "mail/source/", client.source(), max(mailsPerSource, s.cfg.requestsIn(time.Minute)), now, time.Hour)
+}
+
+// chargeMailAll charges a mail to everybody together.
+func chargeMailAll(tx *txn, now time.Time) (reset time.Time, within bool, err error) {
+	return charge(tx, "mail/all", mailsGlobal, now, time.Hour)
 }
 
 // pendingBudget charges one flow or ceremony to its source, and refuses it

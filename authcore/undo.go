@@ -183,20 +183,29 @@ func (s *Service) thawBy(tx *txn, u *store.User, key *store.Passkey, client Clie
 	return s.thaw(tx, u, client)
 }
 
-// thaw lifts a freeze, if there is one. Browsers that signed in before are strangers
-// from then on: one of them is whoever was not the owner.
+// thaw lifts a freeze, if there is one, and notes that.
 func (s *Service) thaw(tx *txn, u *store.User, client Client) error {
 	if u.Freeze == nil {
 		return nil
 	}
-	u.Freeze = nil
-	if err := s.forgetDevices(tx, u); err != nil {
+	if err := s.unfreeze(tx, u); err != nil {
 		return err
 	}
 	if err := tx.PutUser(u); err != nil {
 		return fmt.Errorf("lifting a freeze: %w", err)
 	}
 	return tx.audit(event{typ: evThawed, ok: true, client: client, subject: u.ID})
+}
+
+// unfreeze lifts a freeze, if there is one. Browsers that signed in before are
+// strangers from then on: one of them is whoever was not the owner. The user is
+// stored by the caller.
+func (s *Service) unfreeze(tx *txn, u *store.User) error {
+	if u.Freeze == nil {
+		return nil
+	}
+	u.Freeze = nil
+	return s.forgetDevices(tx, u)
 }
 
 // forgetDevices makes every browser a stranger, and leaves access tokens good. The

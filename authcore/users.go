@@ -194,12 +194,10 @@ func (s *Service) DisableUser(ctx context.Context, actor, who string) error {
 // a freeze, which says that an admin has spoken with the person (DESIGN §6).
 func (s *Service) EnableUser(ctx context.Context, actor, who string) error {
 	return s.changeUser(ctx, actor, who, evUserEnabled, func(tx *txn, u *store.User) error {
-		if u.Freeze != nil {
-			if err := s.forgetDevices(tx, u); err != nil {
-				return err
-			}
+		if err := s.unfreeze(tx, u); err != nil {
+			return err
 		}
-		u.Disabled, u.Freeze = false, nil
+		u.Disabled = false
 		return tx.PutUser(u)
 	})
 }

@@ -67,7 +67,7 @@ func (h *Handler) stepUpForAccount(r *http.Request, b *authcore.Browser) (page s
 		Passkey: does(authcore.AMRPasskey), TOTP: does(authcore.AMRTOTP), Link: does(authcore.AMRHandOut),
 		Mail: does(authcore.AMREmail) && h.svc.Config().MailWorks(),
 	}
-	page.Recover = (page.Passkey || page.TOTP) && h.recoverable(b)
+	page.Recover = (page.Passkey || page.TOTP) && h.svc.Recoverable(b.Session.User)
 	page.Frozen = h.svc.MayThaw(b.Session.User, keys)
 	return page, nil
 }
@@ -88,7 +88,7 @@ func (h *Handler) stepUpForApp(r *http.Request, b *authcore.Browser, t trip) (pa
 		page.Added = ways.Added
 	}
 	now := ways.Passkey || ways.TOTP || ways.Mail
-	page.Recover = (now || ways.Limited) && !ways.Mail && h.recoverable(b)
+	page.Recover = (now || ways.Limited) && !ways.Mail && h.svc.Recoverable(b.Session.User)
 	stuck := !now && !ways.Add && !ways.AddTOTP && !ways.Limited && ways.Waits.IsZero()
 	page.Again, page.Stuck = stuck && !ways.Methods, stuck && ways.Methods
 	switch {
@@ -100,11 +100,6 @@ func (h *Handler) stepUpForApp(r *http.Request, b *authcore.Browser, t trip) (pa
 		page.Title = "stepup.title-waits"
 	}
 	return page, nil
-}
-
-// recoverable reports whether a recovery code would help: it adds a passkey.
-func (h *Handler) recoverable(b *authcore.Browser) bool {
-	return !h.svc.Config().NoPasskey && authcore.Recovery(b.Session.User).Left > 0
 }
 
 // confirmed is where a finished step-up leads back to.

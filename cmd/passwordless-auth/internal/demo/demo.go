@@ -200,6 +200,9 @@ func (s sites) ready(ctx context.Context, address string) error {
 	}
 }
 
+// database is the file in the demo's directory.
+func database(dir string) string { return filepath.Join(dir, "auth.db") }
+
 func (s sites) banner(o Options) {
 	fmt.Fprintf(o.Out, `
   The demo is ready. Ctrl-C ends it.
@@ -217,5 +220,5 @@ func (s sites) banner(o Options) {
   Your account is kept in %s. Commands find it by
      %s user list --database %q
 
-`, s.url("app"), s.url("wiki"), s.url("auth"), s.url("mail"), o.Data, os.Args[0], filepath.Join(o.Data, "auth.db"))
+`, s.url("app"), s.url("wiki"), s.url("auth"), s.url("mail"), o.Data, os.Args[0], database(o.Data))
 }

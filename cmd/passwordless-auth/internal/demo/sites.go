@@ -54,7 +54,7 @@ func (s sites) caddyfile(env environment) *caddyfile.File {
 	f.Close()
 	f.Close()
 	f.Open("", "passwordless")
-	f.Line("--data", "database", filepath.Join(env.data, "auth.db"))
+	f.Line("--data", "database", database(env.data))
 	f.Line("", "portal", s.url("auth"))
 	f.Line("", "rp_name", "Passwordless demo")
 	f.Open("", "smtp", env.mail)
