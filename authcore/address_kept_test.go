@@ -3,6 +3,7 @@ package authcore
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,8 +85,12 @@ func TestNotMe_OfALostAddressClosesTheOtherMailbox_EM6(t *testing.T) {
 	f.addUser(alice)
 	f.must(f.s.NotMe(f.ctx(), link, Client{}))
 	f.forgetMails()
+	asked := len(f.audit(evLinkRequested))
 	if f.mailed(eve, f.newBrowser()) {
 		t.Error("the thief's mailbox still signs in")
+	}
+	if list := f.audit(evLinkRequested); len(list) != asked+1 || !slices.ContainsFunc(list, func(r *store.AuditRecord) bool { return contains(r.Details["why"], "that was not me") }) {
+		t.Error("the operator is not told why no mail is sent")
 	}
 	f.must(f.s.EnableUser(f.ctx(), "cli", eve)) // whose it is, an operator has found out
 	f.signIn(eve)

@@ -144,6 +144,8 @@ func (s *Service) startEmail(tx *txn, in *StartEmail, addr string, key store.Has
 		typ, unsent = evRateLimited, overBudget
 	case u != nil && u.Disabled:
 		unsent = "the user is disabled"
+	case u != nil && mailWaits(u):
+		unsent = `somebody said "that was not me", and the mailbox of now signs nobody in until that is lifted`
 	case u != nil && !eligible:
 		unsent = "the user has a passkey or an authenticator app, and e-mail alone does not do beside it"
 	case u != nil:
@@ -213,7 +215,7 @@ func (s *Service) putFlow(tx *txn, key store.Hash, f *flow, in *StartEmail, unse
 
 // mayUseEmail applies the account's state and email_after_passkey.
 func (s *Service) mayUseEmail(tx store.Tx, u *store.User, stepUp bool) (bool, error) {
-	if u == nil || u.Disabled || u.Freeze != nil && u.Freeze.NoMail {
+	if u == nil || u.Disabled || mailWaits(u) {
 		return false, nil
 	}
 	if s.cfg.EmailAfterPasskey == "allow" && !stepUp {

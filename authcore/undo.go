@@ -79,6 +79,10 @@ func (s *Service) guarded(tx store.Tx, u *store.User) (bool, error) {
 // a site that asks for more than mail stays closed.
 func bare(u *store.User) bool { return u.Freeze != nil && u.Freeze.Bare }
 
+// mailWaits reports whether mail signs nobody in to the account before its freeze
+// is lifted.
+func mailWaits(u *store.User) bool { return u.Freeze != nil && u.Freeze.NoMail }
+
 const notTheirs = "its owner says that it was not them"
 
 // hangs reports whether there would be something without the culprit, a session or
